@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+
+#include "lckv/config/data.h"
+#include "lckv/config/model.h"
+#include "lckv/config/train.h"
+
+namespace lckv::config {
+
+/// A whole run file; each member is one YAML section, each field one key.
+struct RunConfig {
+  std::string output;  // key `output:`, the run's folder: resolved config, metrics, saved states
+  ModelConfig model;
+  DataConfig data;
+  TrainConfig train;
+  OptimizerConfig optimizer;
+  ScheduleConfig schedule;
+  ValidationConfig validation;
+};
+
+}  // namespace lckv::config

@@ -1,0 +1,2 @@
+// Planted fault: module tensor may use base alone.
+#include "lckv/config/model.h"
