@@ -1,0 +1,66 @@
+#pragma once
+
+#include <span>
+
+#include "lckv/model/executor.h"
+#include "lckv/model/head.h"
+
+namespace lckv::model {
+
+/// B sequences of T tokens on the host. targets[n] is the token after tokens[n], or ops::kIgnoreTarget. Fewer than B
+/// sequences are allowed: the rest is not scored.
+struct TokenBatch {
+  std::span<const int32_t> tokens;     // up to B*T
+  std::span<const int32_t> targets;    // as many; may be empty for logits alone
+  std::span<const int32_t> first_key;  // as many, or empty: no document mask
+};
+
+struct ModelOptions {
+  DType dtype = DType::kF32;  // of weights and activations
+  int64_t B = 1;
+  int64_t T = 1;
+  int forward_passes = 0;   // m
+  int backward_passes = 1;  // b
+  PlanOptions plan;
+  config::Recompute recompute = config::Recompute::kNone;
+  bool document_mask = false;
+};
+
+/// Options that follow the config: its m and b.
+ModelOptions model_options(const config::ModelConfig& config, DType dtype, int64_t B, int64_t T);
+
+/// A network ready to run: embedding, the plan's cells, head. Weights and gradients belong to the caller.
+class Model {
+ public:
+  /// Takes all its memory from `arena` (planning or real). Call prepare() before the first use of a real one.
+  Model(Arena& arena, const config::ModelConfig& config, const ModelOptions& options);
+  void prepare(Stream& stream);
+
+  /// Sum of the negative log-likelihood over the batch's scored targets.
+  double score(Stream& stream, const ParameterSet& weights, const TokenBatch& batch);
+
+  /// The same, and the gradient of  scale * sum  added into `gradients`, or written over them (kOverwrite).
+  double score_with_gradient(Stream& stream, const ParameterSet& weights,
+                             const ParameterSet& gradients, const TokenBatch& batch, double scale,
+                             ops::GradMode first_write);
+
+  /// Logits of every position: [N, V] F32 (F64), the caller's memory.
+  void logits(Stream& stream, const ParameterSet& weights, const TokenBatch& batch, View logits);
+
+  /// nll per row of the last score: [N] F32 (F64).
+  ConstView nll() const { return nll_; }
+  const Plan& plan() const { return executor_.plan(); }
+  const Executor& executor() const { return executor_; }
+  const Dims& dims() const { return executor_.dims(); }
+
+ private:
+  void load(const TokenBatch& batch);
+  double sum_nll() const;
+
+  Executor executor_;
+  Head head_;
+  View tokens_, targets_, first_key_;  // [N], [N], [B, T] I32
+  ConstView nll_;
+};
+
+}  // namespace lckv::model

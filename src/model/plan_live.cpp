@@ -1,0 +1,72 @@
+#include "lckv/model/plan.h"
+
+namespace lckv::model {
+
+namespace {
+
+/// Clears the parts that nothing live reads. Readers stand behind writers, so one backward walk is enough.
+void clear_unread_parts(Plan& plan) {
+  std::vector<bool> hidden_read(plan.cells.size(), false);
+  std::vector<bool> kv_read(plan.cells.size(), false);
+  if (plan.output != kEmbedding) hidden_read[static_cast<size_t>(plan.output)] = true;
+  for (size_t c = plan.cells.size(); c-- > 0;) {
+    Cell& cell = plan.cells[c];
+    cell.runs_block = hidden_read[c];
+    cell.runs_attention = cell.runs_attention && cell.runs_block;
+    if (cell.runs_attention && cell.kv_from != kZeroKv) {
+      kv_read[static_cast<size_t>(cell.kv_from)] = true;
+    }
+    cell.writes_kv = kv_read[c];
+    if (!cell.runs_attention) cell.kv_from = kZeroKv;
+    if ((cell.runs_block || cell.writes_kv) && cell.hidden_from != kEmbedding) {
+      hidden_read[static_cast<size_t>(cell.hidden_from)] = true;
+    }
+  }
+}
+
+}  // namespace
+
+Plan drop_unread(const Plan& full) {
+  Plan plan = full;
+  clear_unread_parts(plan);
+  std::vector<int> renumbered(plan.cells.size(), kEmbedding);
+  std::vector<Cell> kept;
+  for (size_t c = 0; c < plan.cells.size(); ++c) {
+    Cell cell = plan.cells[c];
+    if (!cell.runs_block && !cell.writes_kv) continue;
+    const int self = static_cast<int>(kept.size());
+    renumbered[c] = self;
+    const auto moved = [&](int from) { return from < 0 ? from : renumbered[static_cast<size_t>(from)]; };
+    cell.hidden_from = moved(cell.hidden_from);
+    cell.kv_from = moved(cell.kv_from);
+    cell.query_from = self;
+    cell.query_grad_to = self;
+    kept.push_back(cell);
+  }
+  plan.cells = std::move(kept);
+  if (plan.output != kEmbedding) plan.output = renumbered[static_cast<size_t>(plan.output)];
+  return plan;
+}
+
+Plan share_queries(const Plan& original, bool merge_gradients) {
+  Plan plan = original;
+  for (size_t c = 0; c < plan.cells.size(); ++c) {
+    Cell& cell = plan.cells[c];
+    if (!cell.runs_attention) continue;
+    for (size_t earlier = 0; earlier < c; ++earlier) {
+      const Cell& other = plan.cells[earlier];
+      if (other.layer != cell.layer || other.hidden_from != cell.hidden_from ||
+          !other.runs_attention) {
+        continue;
+      }
+      if (other.query_from == static_cast<int>(earlier)) cell.query_from = other.query_from;
+      if (merge_gradients && cell.keeps_grad && other.keeps_grad &&
+          other.query_grad_to == static_cast<int>(earlier)) {
+        cell.query_grad_to = other.query_grad_to;
+      }
+    }
+  }
+  return plan;
+}
+
+}  // namespace lckv::model

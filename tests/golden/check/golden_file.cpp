@@ -1,0 +1,69 @@
+#include "golden_file.h"
+
+#include <filesystem>
+
+#include "lckv/base/text.h"
+#include "lckv/config/load.h"
+#include "lckv/tensor/buffer.h"
+
+namespace lckv::golden {
+
+namespace {
+
+const std::string& metadata(const checkpoint::SafetensorsFile& file, const std::string& key) {
+  const auto found = file.metadata().find(key);
+  if (found == file.metadata().end()) {
+    throw DataError(format("{}: __metadata__ has no '{}'", file.path().string(), key));
+  }
+  return found->second;
+}
+
+FileKind kind_of(const checkpoint::SafetensorsFile& file) {
+  if (file.contains("batches")) return FileKind::kTrain;
+  if (file.contains("logits_parallel")) return FileKind::kDecode;
+  if (file.contains("tokens") && file.contains("logits")) return FileKind::kCase;
+  throw DataError(format("{}: neither a case (tokens, logits), a training run (batches) nor a decoding run "
+                         "(logits_parallel)", file.path().string()));
+}
+
+}  // namespace
+
+GoldenFile GoldenFile::open(const std::string& path) {
+  auto tensors = checkpoint::SafetensorsFile::open(path);
+  const std::filesystem::path beside =
+      std::filesystem::path(path).parent_path() / metadata(tensors, "weights");
+  auto weights = checkpoint::SafetensorsFile::open(beside);
+  const FileKind kind = kind_of(tensors);
+  config::ModelConfig config = config::parse_hf_config(metadata(tensors, "config"), path);
+  return {std::move(tensors), std::move(weights), kind, config};
+}
+
+std::vector<double> GoldenFile::values(const std::string& name) const {
+  const Shape shape = tensors.info(name).shape;
+  std::vector<double> values(static_cast<size_t>(shape.numel()));
+  tensors.read(name, View(values.data(), DType::kF64, shape));
+  return values;
+}
+
+std::vector<int32_t> GoldenFile::tokens(const std::string& name) const {
+  const Shape shape = tensors.info(name).shape;
+  std::vector<int64_t> wide(static_cast<size_t>(shape.numel()));
+  tensors.read(name, View(wide.data(), DType::kI64, shape));
+  std::vector<int32_t> tokens;
+  for (const int64_t token : wide) {
+    if (token < 0 || token >= config.vocab_size) {
+      throw DataError(format("{}: {}: token {} is outside the vocabulary [0, {})",
+                             tensors.path().string(), name, token, config.vocab_size));
+    }
+    tokens.push_back(static_cast<int32_t>(token));
+  }
+  return tokens;
+}
+
+void GoldenFile::load_weights(const model::ParameterSet& to) const {
+  for (const model::Parameter& parameter : to.table().parameters) {
+    weights.read(parameter.name, to.view(parameter));
+  }
+}
+
+}  // namespace lckv::golden

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lckv/checkpoint/safetensors.h"
+#include "lckv/config/model.h"
+#include "lckv/model/parameter_set.h"
+
+namespace lckv::golden {
+
+enum class FileKind { kCase, kTrain, kDecode };
+
+/// One file of tests/golden (format: README.md there), and the weights file that stands beside it.
+struct GoldenFile {
+  checkpoint::SafetensorsFile tensors;
+  checkpoint::SafetensorsFile weights;
+  FileKind kind;
+  config::ModelConfig config;
+
+  /// Tells the kind from the tensors it holds, so that files of any name are accepted. Throws DataError.
+  static GoldenFile open(const std::string& path);
+
+  /// The values of a floating tensor in double.
+  std::vector<double> values(const std::string& name) const;
+  /// The values of an I64 tensor, checked to lie in [0, V).
+  std::vector<int32_t> tokens(const std::string& name) const;
+  Shape shape(const std::string& name) const { return tensors.info(name).shape; }
+
+  /// Fills every parameter from the weights file; k_proj and v_proj of layers that nobody reads stay unread.
+  void load_weights(const model::ParameterSet& to) const;
+};
+
+}  // namespace lckv::golden
