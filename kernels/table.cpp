@@ -1,9 +1,12 @@
 #include "lckv/kernels/table.h"
 
+#include "lckv/kernels/profile.h"
+
 namespace lckv::ops {
 
 const KernelTable& kernels(Device device) {
-  return device.kind == DeviceKind::kCpu ? cpu_kernels() : cuda_kernels();
+  if (device.kind != DeviceKind::kCpu) return cuda_kernels();
+  return detail::is_profiling() ? detail::profiling_table(cpu_kernels()) : cpu_kernels();
 }
 
 }  // namespace lckv::ops

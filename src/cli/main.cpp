@@ -1,1 +1,3 @@
-int main() { return 0; }
+#include "lckv/cli/commands.h"
+
+int main(int argc, char** argv) { return lckv::cli::run_program(argc, argv); }

@@ -11,7 +11,8 @@ namespace lckv::config {
 ///
 /// Throws ConfigError listing *every* mistake, one per line, as "file:line:column: message": syntax, unknown key (with the
 /// nearest valid one), duplicate key, wrong type, value out of range, and the cross-field rules of validate(). For an override the
-/// place is "--set train.steps=x". Relative paths stay relative to the working directory.
+/// place is "--set train.steps=x". Relative paths stay relative to the working directory. model.from is read and then
+/// emptied: the result holds the model's fields themselves. Throws IoError if the run file cannot be read.
 RunConfig load_run(const std::string& path, const std::vector<std::string>& overrides = {});
 
 /// Reads a Hugging Face config.json (plain Llama or lckv-llama). Fields that do not matter here are ignored (torch_dtype,

@@ -42,7 +42,7 @@ void initialize_parameter(const Parameter& parameter, View to, const config::Mod
     });
   }
   threads.clear();
-  if (parameter.role == Role::kEmbedding && config.pad_token_id) {
+  if (parameter.role == Role::kTokenEmbedding && config.pad_token_id) {
     const int64_t width = to.dim(1);
     std::fill_n(values + *config.pad_token_id * width, width, T(0));
   }

@@ -52,6 +52,7 @@ class Model {
   const Plan& plan() const { return executor_.plan(); }
   const Executor& executor() const { return executor_; }
   const Dims& dims() const { return executor_.dims(); }
+  int64_t head_chunk_rows() const { return head_.chunk_rows(); }
 
  private:
   void load(const TokenBatch& batch);

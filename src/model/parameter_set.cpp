@@ -51,7 +51,7 @@ ParameterSet::ParameterSet(const ParameterTable& table, Arena& arena, const std:
     const View& storage = storages_.back();
     if (parameter.layer >= 0) {
       member(layers_[static_cast<size_t>(parameter.layer)], parameter) = storage;
-    } else if (parameter.role == Role::kEmbedding) {
+    } else if (parameter.role == Role::kTokenEmbedding) {
       embedding_ = storage;
     } else if (parameter.role == Role::kNorm) {
       norm_ = storage;

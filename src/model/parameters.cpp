@@ -40,7 +40,7 @@ ParameterTable make_parameter_table(const config::ModelConfig& config) {
   const Dims d = make_dims(config, 1, 1);
   const std::vector<LayerSpec> layers = make_layer_specs(config);
   TableBuilder table;
-  table.add("model.embed_tokens.weight", {d.V, d.C}, Role::kEmbedding, -1,
+  table.add("model.embed_tokens.weight", {d.V, d.C}, Role::kTokenEmbedding, -1,
             Sharding::kVocabularyRows);
   for (int i = 0; i < static_cast<int>(d.L); ++i) {
     const std::string layer = format("model.layers.{}.", i);

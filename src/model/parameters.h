@@ -9,7 +9,7 @@
 
 namespace lckv::model {
 
-enum class Role { kEmbedding, kNorm, kQuery, kKey, kValue, kOutput, kGate, kUp, kDown, kHead };
+enum class Role { kTokenEmbedding, kNorm, kQuery, kKey, kValue, kOutput, kGate, kUp, kDown, kHead };
 
 /// How a parameter is divided among tensor-parallel ranks.
 enum class Sharding {

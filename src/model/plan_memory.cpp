@@ -60,7 +60,9 @@ class Planner {
       const bool needed = self.runs_attention || (self.writes_kv && kind != K::kQueries);
       if (!needed) continue;
       forward(c, kind) = shares_queries ? forward(self.query_from, kind) : add(kind, c, c);
-      touch(forward(c, kind), c);
+      // A visit that shares queries reads x again only for its own K,V.
+      const bool reads = kind == K::kQueries || (kind == K::kNormed && self.writes_kv);
+      if (!shares_queries || reads) touch(forward(c, kind), c);
     }
     if (self.writes_kv) forward(c, K::kKv) = add(K::kKv, c, c);
     if (self.runs_attention) {

@@ -1,0 +1,85 @@
+#include <array>
+#include <cmath>
+
+#include "lckv/kernels/cpu/per_isa/parallel.h"
+#include "lckv/kernels/cpu/per_isa/vector_math.h"
+
+LCKV_CPU_BEGIN
+namespace {
+
+struct Identity {
+  static double of(double x) { return x; }
+};
+struct Square {
+  static double of(double x) { return x * x; }
+};
+
+// Sixteen interleaved sums, added in order at the end: the same order for every instruction set.
+template <class Term, class T>
+double sum_block(const T* x, int64_t count) {
+  constexpr int64_t kLanes = 16;
+  std::array<double, kLanes> lanes{};
+  const int64_t whole = count - count % kLanes;
+  for (int64_t i = 0; i < whole; i += kLanes) {
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      lanes[static_cast<size_t>(lane)] += Term::of(static_cast<double>(to_acc(x[i + lane])));
+    }
+  }
+  double sum = 0;
+  for (const double lane : lanes) sum += lane;
+  for (int64_t i = whole; i < count; ++i) sum += Term::of(static_cast<double>(to_acc(x[i])));
+  return sum;
+}
+
+// Blocks whose size and number depend on the number of elements alone.
+constexpr int64_t kMinBlockElems = 4096;
+constexpr int64_t kMaxBlocks = 1024;
+
+template <class Term>
+double sum_all(ConstView x) {
+  const int64_t count = x.numel();
+  const int64_t block_elems = std::max(kMinBlockElems, (count + kMaxBlocks - 1) / kMaxBlocks);
+  const int64_t blocks = (count + block_elems - 1) / block_elems;
+  std::array<double, kMaxBlocks> partial;
+  with_float_type(x.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* const data = x.data<T>();
+    parallel_ranges(blocks, count, [&](int64_t begin, int64_t end) {
+      for (int64_t block = begin; block < end; ++block) {
+        const int64_t from = block * block_elems;
+        partial[static_cast<size_t>(block)] =
+            sum_block<Term>(data + from, std::min(block_elems, count - from));
+      }
+    });
+  });
+  double sum = 0;
+  for (int64_t block = 0; block < blocks; ++block) sum += partial[static_cast<size_t>(block)];
+  return sum;
+}
+
+void store(View total, double sum, GradMode mode) {
+  double* to = total.data<double>();
+  *to = mode == GradMode::kAccumulate ? *to + sum : sum;
+}
+
+}  // namespace
+
+void sum(Stream&, View total, ConstView x, GradMode mode) {
+  store(total, sum_all<Identity>(x), mode);
+}
+
+void sum_of_squares(Stream&, View total, ConstView x, GradMode mode) {
+  store(total, sum_all<Square>(x), mode);
+}
+
+void clip_scale(Stream&, View scale, ConstView sum_of_squares, double max_norm) {
+  const double ratio = max_norm / (std::sqrt(sum_of_squares.data<double>()[0]) + 1e-6);
+  // A NaN ratio stays: the update must not look like a clipped one.
+  const double factor = max_norm == 0 || ratio >= 1 ? 1.0 : ratio;
+  with_float_type(scale.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    scale.data<T>()[0] = from_acc<T>(factor);
+  });
+}
+
+LCKV_CPU_END

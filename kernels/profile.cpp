@@ -1,0 +1,97 @@
+#include "lckv/kernels/profile.h"
+
+#include <numeric>
+
+#include "lckv/base/clock.h"
+
+namespace lckv::ops {
+
+namespace {
+
+WorkTimes times;
+bool profiling = false;
+const KernelTable* inner = nullptr;
+
+/// A kernel with the signature of the table's member that calls the timed table's.
+template <auto Get, WorkKind kind, class Signature>
+struct Timed;
+template <auto Get, WorkKind kind, class... Args>
+struct Timed<Get, kind, void(Args...)> {
+  static void call(Args... args) {
+    const Stopwatch watch;
+    Get(*inner)(args...);
+    times.seconds[static_cast<size_t>(kind)] += watch.elapsed_s();
+  }
+};
+
+}  // namespace
+
+const char* name(WorkKind kind) {
+  switch (kind) {
+    case WorkKind::kMatmul: return "matmul";
+    case WorkKind::kAttention: return "attention";
+    case WorkKind::kNorm: return "norm";
+    case WorkKind::kElementwise: return "rope, swiglu, casts";
+    case WorkKind::kEmbedding: return "embedding";
+    case WorkKind::kLoss: return "cross-entropy";
+    case WorkKind::kOptimizer: return "optimizer";
+    case WorkKind::kCount: break;
+  }
+  throw InternalError("unknown kind of work");
+}
+
+double WorkTimes::total_s() const { return std::accumulate(seconds.begin(), seconds.end(), 0.0); }
+
+void start_profiling() {
+  times = {};
+  profiling = true;
+}
+
+WorkTimes stop_profiling() {
+  profiling = false;
+  return times;
+}
+
+namespace detail {
+
+bool is_profiling() { return profiling; }
+
+#define LCKV_TIMED(op, kind)                                                                      \
+  .op = Timed<[](const KernelTable& table) -> decltype(ops::op)& { return table.op; }, WorkKind::kind, \
+              decltype(ops::op)>::call
+
+const KernelTable& profiling_table(const KernelTable& timed) {
+  inner = &timed;
+  static const KernelTable instance = {
+      .name = "profiled",
+      LCKV_TIMED(rmsnorm_forward, kNorm),
+      LCKV_TIMED(rmsnorm_backward, kNorm),
+      LCKV_TIMED(rope_forward, kElementwise),
+      LCKV_TIMED(rope_backward, kElementwise),
+      LCKV_TIMED(rope_tables, kElementwise),
+      LCKV_TIMED(swiglu_forward, kElementwise),
+      LCKV_TIMED(swiglu_backward, kElementwise),
+      LCKV_TIMED(embedding_forward, kEmbedding),
+      LCKV_TIMED(embedding_backward, kEmbedding),
+      LCKV_TIMED(matmul_forward, kMatmul),
+      LCKV_TIMED(matmul_add_forward, kMatmul),
+      LCKV_TIMED(matmul_backward_input, kMatmul),
+      LCKV_TIMED(matmul_backward_weight, kMatmul),
+      LCKV_TIMED(attention_forward, kAttention),
+      LCKV_TIMED(attention_backward, kAttention),
+      LCKV_TIMED(cross_entropy_forward, kLoss),
+      LCKV_TIMED(cross_entropy_forward_backward, kLoss),
+      LCKV_TIMED(adamw_update, kOptimizer),
+      LCKV_TIMED(sum, kOptimizer),
+      LCKV_TIMED(sum_of_squares, kOptimizer),
+      LCKV_TIMED(clip_scale, kOptimizer),
+      LCKV_TIMED(copy, kElementwise),
+      LCKV_TIMED(fill_zero, kElementwise),
+      LCKV_TIMED(add, kElementwise),
+  };
+  return instance;
+}
+
+}  // namespace detail
+
+}  // namespace lckv::ops

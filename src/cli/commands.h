@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lckv/base/error.h"
+
+namespace lckv::cli {
+
+/// Options of each command as plain values: parse.cpp fills them, one file per command uses them.
+struct TokenizeArgs {
+  std::vector<std::string> inputs;
+  std::string output;
+  std::string tokenizer;           // "bytes", a .model file, or a token store; "" with train_sentencepiece
+  int64_t train_sentencepiece = 0;  // vocabulary to train first; 0: none
+  std::string field = "text";
+  std::string documents = "file";  // of .txt: file | lines
+  bool no_bos = false;
+  bool eos = false;
+  double validation_frac = 0;
+  std::string validation_output;
+  int threads = 0;
+  uint64_t seed = 42;
+};
+
+struct InspectArgs {
+  std::string path;
+  bool verify = true;
+  int64_t show_tokens = 40;
+};
+
+struct RunFileArgs {
+  std::string config;
+  std::vector<std::string> overrides;
+};
+
+struct EvalArgs {
+  std::string model;       // Hugging Face folder, or a run's folder (newest state), or one state's folder
+  std::string perplexity;  // token store
+  std::string questions;   // JSONL of multiple-choice questions
+  std::string tokenizer;   // for questions, when the model folder has none
+  std::string forward;     // iterate:n | sequential; "": iterate:(m+b)
+  std::string precision = "auto";
+  int64_t sequence_tokens = 0;  // 0: the run's, or max_position_embeddings
+  int64_t batch_sequences = 4;
+  int64_t max_tokens = 0;
+  int64_t show = 0;  // questions printed with the model's answers
+  int threads = 0;
+  std::string json;  // result file
+};
+
+struct ExportArgs {
+  std::string run;
+  std::string output;
+  std::string dtype = "bf16";
+  std::string tokenizer;
+  bool overwrite = false;
+};
+
+struct BenchTrainArgs {
+  std::string config;
+  std::vector<std::string> overrides;
+  int64_t steps = 5;
+  int64_t warmup_steps = 1;
+  double gemm_s = 5;
+  std::string json;
+};
+
+ExitCode run_tokenize(const TokenizeArgs& args);
+ExitCode run_inspect(const InspectArgs& args);
+ExitCode run_train(const RunFileArgs& args);
+ExitCode run_plan(const RunFileArgs& args);
+ExitCode run_eval(const EvalArgs& args);
+ExitCode run_export(const ExportArgs& args);
+ExitCode run_bench_train(const BenchTrainArgs& args);
+
+/// Parses the command line and runs the command. Prints errors on stderr as "lckv: message". Returns the exit code.
+int run_program(int argc, const char* const* argv);
+
+}  // namespace lckv::cli

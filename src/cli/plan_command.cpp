@@ -1,0 +1,62 @@
+#include <fmt/core.h>
+
+#include "lckv/base/text.h"
+#include "lckv/cli/commands.h"
+#include "lckv/config/load.h"
+#include "lckv/model/flops.h"
+#include "lckv/model/memory_report.h"
+#include "lckv/train/precision.h"
+#include "lckv/train/run_setup.h"
+
+namespace lckv::cli {
+
+namespace {
+
+void print_flops(const model::Plan& plan, const model::Dims& d) {
+  const model::PlanFlops executed = model::executed_flops(plan, d);
+  const model::PlanFlops useful = model::useful_flops(d);
+  const auto row = [](const char* what, const model::Flops& f) {
+    fmt::print("  {:<10} {:>10.2f} {:>10.2f} {:>10.2f} {:>10.2f} {:>10.2f}\n", what, f.projections / 1e6,
+               f.attention / 1e6, f.mlp / 1e6, f.head / 1e6, f.total() / 1e6);
+  };
+  fmt::print("FLOPs per token, million (multiply-add = 2, causal attention counted exactly)\n");
+  fmt::print("  {:<10} {:>10} {:>10} {:>10} {:>10} {:>10}\n", "", "q,k,v,o", "attention", "MLP", "head", "total");
+  row("forward", executed.forward);
+  row("backward", executed.backward);
+  fmt::print("  training {:.2f}; a plain Llama of this shape {:.2f}; ratio {:.2f}\n\n", executed.total() / 1e6,
+             useful.total() / 1e6, executed.total() / useful.total());
+}
+
+void print_parameters(const model::ParameterTable& table, const std::vector<model::LayerSpec>& layers,
+                      const model::Dims& d) {
+  int64_t kv_layers = 0;
+  for (const model::LayerSpec& layer : layers) kv_layers += layer.has_kv ? 1 : 0;
+  fmt::print("parameters {}; {} of {} layers have K,V: {} bytes of KV cache per token in bf16 (all layers: {})\n\n",
+             with_thousands(table.element_count()), kv_layers, d.L,
+             with_thousands(kv_layers * 2 * d.Ckv() * 2), with_thousands(d.L * 2 * d.Ckv() * 2));
+}
+
+}  // namespace
+
+ExitCode run_plan(const RunFileArgs& args) {
+  const config::RunConfig config = config::load_run(args.config, args.overrides);
+  const std::vector<model::LayerSpec> layers = model::make_layer_specs(config.model);
+  const train::MicroBatches micro = train::micro_batches(config.train);
+  const model::Dims d = model::make_dims(config.model, micro.B, config.data.sequence_tokens);
+  const model::Plan plan = model::build_plan(layers, static_cast<int>(config.model.forward_passes),
+                                             static_cast<int>(config.model.backward_passes));
+  const DType dtype = train::resolve_precision(config.train.precision);
+  fmt::print("{}\n", model::draw(plan));
+  print_parameters(model::make_parameter_table(config.model), layers, d);
+  print_flops(plan, d);
+  fmt::print("step: {} sequences of {} tokens in {} micro-batches of {}; {} steps = {} tokens\n\n",
+             config.train.sequences_per_step, d.T, micro.per_step, micro.B, config.train.steps,
+             with_thousands(config.train.steps * config.train.sequences_per_step * d.T));
+  const Arena memory = train::plan_run_memory(config, dtype);
+  fmt::print("memory, {} activations\n{}\n", name(dtype),
+             model::to_text(model::memory_report(memory)));
+  fmt::print("communication per step: none, one process\n");
+  return ExitCode::kOk;
+}
+
+}  // namespace lckv::cli

@@ -1,0 +1,21 @@
+#include "lckv/base/log.h"
+#include "lckv/base/stop_signal.h"
+#include "lckv/base/text.h"
+#include "lckv/cli/commands.h"
+#include "lckv/config/load.h"
+#include "lckv/train/run.h"
+
+namespace lckv::cli {
+
+ExitCode run_train(const RunFileArgs& args) {
+  const config::RunConfig config = config::load_run(args.config, args.overrides);
+  const train::RunResult result = train::run_training(config, stop_requested());
+  if (result.stopped) {
+    log_warning(format("stopped by signal {} after step {}; the same command continues", stop_signal(),
+                       result.step));
+    return ExitCode::kRequeue;
+  }
+  return ExitCode::kOk;
+}
+
+}  // namespace lckv::cli

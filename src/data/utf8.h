@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace lckv::data {
+
+/// Offset of the first byte that does not belong to well-formed UTF-8 (RFC 3629: no surrogates, no
+/// overlong forms, nothing above U+10FFFF, no sequence cut off at the end); text.size() when all of
+/// it is well formed.
+size_t valid_utf8_prefix(std::string_view text);
+
+/// The largest cut <= limit that does not fall inside a character; `text` is well formed.
+size_t character_boundary(std::string_view text, size_t limit);
+
+}  // namespace lckv::data

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+
+#include "lckv/data/loader.h"
+#include "lckv/eval/forward_mode.h"
+#include "lckv/model/model.h"
+
+namespace lckv::eval {
+
+struct PerplexityResult {
+  std::string forward_mode;  // ForwardMode::text()
+  int64_t T = 0;
+  int64_t sequences = 0;
+  int64_t scored_tokens = 0;
+  double mean_nll = 0;    // over all scored tokens, in nats; summed in double
+  double perplexity = 0;  // exp(mean_nll)
+  double elapsed_s = 0;
+};
+
+/// Perplexity of token stores in non-overlapping sequences of T inputs and T targets; every target of a sequence counts, the first
+/// with one token of context. Made once, used as often as the weights change.
+class Scorer {
+ public:
+  struct Options {
+    DType dtype = DType::kF32;  // of the weights
+    int64_t B = 1;              // sequences of one forward
+    int64_t T = 1;
+    bool document_mask = false;
+    ForwardMode mode = ForwardMode::iterate(1);
+  };
+
+  /// Plans or takes its activations from `arena`; the weights stay the caller's. Call prepare() once on a real arena.
+  Scorer(Arena& arena, const config::ModelConfig& config, const Options& options);
+  void prepare(Stream& stream);
+
+  /// Called after every batch with the sequences done and their total.
+  using Progress = std::function<void(int64_t, int64_t)>;
+
+  /// Scores the loader's sequences from its first one on. A loader of the same B or a smaller one, the same T and document mask.
+  ///
+  /// Throws DataError when the stores' vocabulary is larger than the model's, and what the loader throws; Interrupted when
+  /// `stop` becomes true, looked at before every batch.
+  PerplexityResult score(Stream& stream, const model::ParameterSet& weights,
+                         data::ValidationLoader& loader, const std::atomic<bool>* stop = nullptr,
+                         const Progress& progress = {});
+
+  const model::Plan& plan() const { return network_.plan(); }
+
+ private:
+  int64_t vocab_size_;
+  ForwardMode mode_;
+  model::Model network_;
+};
+
+}  // namespace lckv::eval

@@ -1,0 +1,73 @@
+#include "lckv/train/hf_tokenizer.h"
+
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+#include "lckv/base/error.h"
+#include "lckv/base/text.h"
+
+namespace lckv::train {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kModelFile = "tokenizer.model";
+constexpr const char* kConfigFile = "tokenizer_config.json";
+constexpr const char* kKindField = "lckv_tokenizer_kind";
+constexpr const char* kUnknownPiece = "<unk>";
+
+bool has_piece(const data::Tokenizer& tokenizer, const char* piece) {
+  for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
+    if (tokenizer.piece(id) == piece) return true;
+  }
+  return false;
+}
+
+/// What LlamaTokenizer reads. "legacy": false is the handling of blanks after special tokens that SentencePiece itself has.
+json sentencepiece_config(const data::Tokenizer& tokenizer, const config::ModelConfig& model) {
+  json config = {{"tokenizer_class", "LlamaTokenizer"},
+                 {"add_bos_token", tokenizer.bos_id().has_value()},
+                 {"add_eos_token", false},
+                 {"clean_up_tokenization_spaces", false},
+                 {"legacy", false},
+                 {"model_max_length", model.max_position_embeddings}};
+  if (tokenizer.bos_id()) config["bos_token"] = tokenizer.piece(*tokenizer.bos_id());
+  if (tokenizer.eos_id()) config["eos_token"] = tokenizer.piece(*tokenizer.eos_id());
+  if (has_piece(tokenizer, kUnknownPiece)) config["unk_token"] = kUnknownPiece;
+  return config;
+}
+
+json bare_config(const data::Tokenizer& tokenizer) {
+  json config = {{kKindField, tokenizer.kind()}, {"vocab_size", tokenizer.vocab_size()}};
+  if (tokenizer.bos_id()) config["bos_token_id"] = *tokenizer.bos_id();
+  if (tokenizer.eos_id()) config["eos_token_id"] = *tokenizer.eos_id();
+  return config;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> hf_tokenizer_files(const data::Tokenizer& tokenizer,
+                                                      const config::ModelConfig& config) {
+  if (tokenizer.model_bytes().empty()) {
+    return {{kConfigFile, bare_config(tokenizer).dump(2) + "\n"}};
+  }
+  return {{kConfigFile, sentencepiece_config(tokenizer, config).dump(2) + "\n"},
+          {kModelFile, std::string(tokenizer.model_bytes())}};
+}
+
+std::string hf_tokenizer_spec(const std::filesystem::path& folder) {
+  if (std::filesystem::exists(folder / kModelFile)) return (folder / kModelFile).string();
+  std::ifstream file(folder / kConfigFile);
+  const json config = json::parse(file, nullptr, /*allow_exceptions=*/false);
+  if (!config.is_object() || !config.contains(kKindField)) return "";
+  const json& kind = config[kKindField];
+  if (kind != data::bytes_tokenizer()->kind()) {
+    throw DataError(format("{}: {}: expected \"{}\", got {}", (folder / kConfigFile).string(),
+                           kKindField, data::bytes_tokenizer()->kind(), kind.dump()));
+  }
+  return kind.get<std::string>();
+}
+
+}  // namespace lckv::train

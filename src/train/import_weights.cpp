@@ -1,0 +1,132 @@
+#include <algorithm>
+#include <cstddef>
+
+#include "lckv/base/error.h"
+#include "lckv/base/text.h"
+#include "lckv/checkpoint/stored_type.h"
+#include "lckv/checkpoint/tensor_set.h"
+#include "lckv/config/load.h"
+#include "lckv/model/dims.h"
+#include "lckv/train/exchange.h"
+
+namespace lckv::train {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string joined(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += "\n  " + line;
+  return text;
+}
+
+/// Different heads can have projections of equal shapes: then only config.json shows that the weights would be misread.
+void require_equal_heads(const std::string& place, const config::ModelConfig& source,
+                         const config::ModelConfig& ours) {
+  const model::Dims theirs = model::make_dims(source, 1, 1);
+  const model::Dims wanted = model::make_dims(ours, 1, 1);
+  const auto require = [&](const char* field, int64_t actual, int64_t expected) {
+    if (actual == expected) return;
+    throw DataError(format("{}: {} is {}, but the model to fill has {}", place, field, actual, expected));
+  };
+  require("num_attention_heads", theirs.Hq, wanted.Hq);
+  require("num_key_value_heads", theirs.Hkv, wanted.Hkv);
+  require("head_dim", theirs.D, wanted.D);
+}
+
+/// Whether the embeddings are tied where config.json says so; false without one.
+bool read_source_config(const fs::path& folder_or_file, const config::ModelConfig& ours) {
+  const fs::path path = folder_or_file / "config.json";
+  if (!fs::exists(path)) return false;
+  const config::ModelConfig source = config::load_hf_config(path.string());
+  require_equal_heads(path.string(), source, ours);
+  return source.tie_word_embeddings;
+}
+
+void require_names(const std::string& place, const model::WeightSources& sources, KvInit kv_init) {
+  if (!sources.missing.empty()) {
+    throw DataError(format("{}: {} tensors are missing:{}", place, sources.missing.size(),
+                           joined(sources.missing)));
+  }
+  if (!sources.extra.empty()) {
+    const char* hint = kv_init == KvInit::kExact
+                           ? "\n(key and value projections of layers that nobody reads can be dropped "
+                             "or averaged: train.init_kv)"
+                           : "";
+    throw DataError(format("{}: {} tensors have no place in the model:{}{}", place,
+                           sources.extra.size(), joined(sources.extra), hint));
+  }
+}
+
+void require_shapes(const std::string& place, const checkpoint::TensorSet& tensors,
+                    const model::WeightSources& sources, const model::ParameterTable& table) {
+  std::vector<std::string> wrong;
+  for (const model::WeightSource& source : sources.of) {
+    const Shape& expected = table.find(source.parameter).shape;
+    for (const std::string& name : source.tensors) {
+      const checkpoint::TensorInfo info = tensors.info(name);
+      if (info.dtype != DType::kBF16 && info.dtype != DType::kF32 && info.dtype != DType::kF64) {
+        wrong.push_back(format("{}: holds {}, expected a floating type", name, lckv::name(info.dtype)));
+      } else if (info.shape != expected) {
+        wrong.push_back(format("{}: shape {}, expected {}", name, to_string(info.shape), to_string(expected)));
+      }
+    }
+  }
+  if (!wrong.empty()) {
+    throw DataError(format("{}: {} tensors do not fit the model:{}", place, wrong.size(), joined(wrong)));
+  }
+}
+
+std::vector<double> read_values(const checkpoint::TensorSet& tensors, const std::string& name) {
+  const Shape shape = tensors.info(name).shape;
+  std::vector<double> values(static_cast<size_t>(shape.numel()));
+  tensors.read(name, View(values.data(), DType::kF64, shape));
+  return values;
+}
+
+void require_equal(const std::string& place, const checkpoint::TensorSet& tensors,
+                   const std::pair<std::string, std::string>& names) {
+  if (tensors.info(names.first).shape == tensors.info(names.second).shape &&
+      read_values(tensors, names.first) == read_values(tensors, names.second)) {
+    return;
+  }
+  throw DataError(format("{}: the model ties its embeddings, but {} and {} differ there", place,
+                         names.first, names.second));
+}
+
+void read_mean(const checkpoint::TensorSet& tensors, const std::vector<std::string>& names, View to) {
+  std::vector<double> mean(static_cast<size_t>(to.numel()), 0.0);
+  for (const std::string& name : names) {
+    const std::vector<double> values = read_values(tensors, name);
+    std::transform(mean.begin(), mean.end(), values.begin(), mean.begin(), std::plus<>());
+  }
+  for (double& value : mean) value /= static_cast<double>(names.size());
+  checkpoint::convert(reinterpret_cast<const std::byte*>(mean.data()), checkpoint::StoredType::kF64,
+                      static_cast<std::byte*>(to.raw()), to.dtype(), to.numel());
+}
+
+}  // namespace
+
+void import_weights(const fs::path& folder_or_file, const config::ModelConfig& config,
+                    KvInit kv_init, const model::ParameterSet& to) {
+  const std::string place = folder_or_file.string();
+  const bool source_is_tied = read_source_config(folder_or_file, config);
+  const auto tensors = checkpoint::TensorSet::open(folder_or_file);
+  const std::vector<std::string> names = tensors.names();
+  const model::WeightSources sources = model::find_weight_sources(
+      config, kv_init, {names.begin(), names.end()}, source_is_tied);
+  require_names(place, sources, kv_init);
+  require_shapes(place, tensors, sources, to.table());
+  for (const auto& pair : sources.must_be_equal) require_equal(place, tensors, pair);
+  for (const model::WeightSource& source : sources.of) {
+    const View view = to.view(to.table().find(source.parameter));
+    if (source.tensors.size() == 1) {
+      tensors.read(source.tensors.front(), view);
+    } else {
+      read_mean(tensors, source.tensors, view);
+    }
+  }
+}
+
+}  // namespace lckv::train

@@ -1,0 +1,150 @@
+#include <gmock/gmock.h>
+
+#include "run_file.h"
+
+namespace lckv::config {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+/// The messages after one change to a valid run.
+template <class Change>
+std::vector<std::string> after(Change change) {
+  RunConfig run = smallest_run();
+  change(run);
+  return validate(run);
+}
+
+TEST(Validate, AcceptsASmallRun) { EXPECT_THAT(validate(smallest_run()), IsEmpty()); }
+
+TEST(Validate, HeadsDivideTheWidthUnlessTheHeadWidthIsGiven) {
+  EXPECT_THAT(after([](RunConfig& r) { r.model.num_attention_heads = 12; }),
+              ElementsAre("model.num_attention_heads: 12 does not divide hidden_size 64; give "
+                          "head_dim if that is meant"));
+  EXPECT_THAT(after([](RunConfig& r) {
+                r.model.num_attention_heads = 12;
+                r.model.head_dim = 16;
+              }),
+              IsEmpty());
+}
+
+TEST(Validate, TheHeadWidthIsEven) {
+  EXPECT_THAT(after([](RunConfig& r) { r.model.head_dim = 15; }),
+              ElementsAre("model.head_dim: 15 is odd; rotary positions need an even head width"));
+  EXPECT_THAT(after([](RunConfig& r) { r.model.num_attention_heads = 64; }),
+              ElementsAre(HasSubstr("hidden_size 64 / num_attention_heads 64 = 1 is odd")));
+}
+
+TEST(Validate, KeyValueHeadsDivideTheHeads) {
+  EXPECT_THAT(after([](RunConfig& r) { r.model.num_key_value_heads = 3; }),
+              ElementsAre("model.num_key_value_heads: 3 does not divide num_attention_heads 4"));
+  EXPECT_THAT(after([](RunConfig& r) { r.model.num_key_value_heads = 8; }).size(), 1u);
+}
+
+TEST(Validate, LayerTypesFitTheLayers) {
+  EXPECT_THAT(after([](RunConfig& r) { r.model.layer_types = "0_1_2"; }),
+              ElementsAre(HasSubstr("model.layer_types: ")));
+  EXPECT_THAT(after([](RunConfig& r) { r.model.layer_types = "0_1_2_4"; }),
+              ElementsAre(HasSubstr("entry 3 \"4\"")));
+}
+
+TEST(Validate, AWindowedLayerNeedsAWindow) {
+  EXPECT_THAT(after([](RunConfig& r) {
+                r.model.layer_types = "0_1_1s_3";
+                r.model.sliding_window = 0;
+              }),
+              ElementsAre("model.sliding_window: must be >= 1 because layer 2 of layer_types has a "
+                          "window (s), is 0"));
+  EXPECT_THAT(after([](RunConfig& r) { r.model.sliding_window = 0; }), IsEmpty());
+}
+
+TEST(Validate, SpecialTokensAreInTheVocabulary) {
+  EXPECT_THAT(after([](RunConfig& r) { r.model.bos_token_id = 99; }), IsEmpty());
+  EXPECT_THAT(after([](RunConfig& r) {
+                r.model.bos_token_id = 100;
+                r.model.eos_token_id = 100;
+                r.model.pad_token_id = 32000;
+              }),
+              ElementsAre("model.bos_token_id: 100 is outside the vocabulary [0, 100)",
+                          "model.eos_token_id: 100 is outside the vocabulary [0, 100)",
+                          "model.pad_token_id: 32000 is outside the vocabulary [0, 100)"));
+}
+
+TEST(Validate, SequentialScoringIsNotForTraining) {
+  EXPECT_THAT(after([](RunConfig& r) { r.model.use_sequential = true; }),
+              ElementsAre(HasSubstr("model.use_sequential: ")));
+  ModelConfig model = smallest_run().model;
+  model.use_sequential = true;
+  EXPECT_THAT(validate(model), IsEmpty());
+}
+
+TEST(Validate, MicroBatchesDivideTheBatch) {
+  EXPECT_THAT(after([](RunConfig& r) { r.train.micro_batch_sequences = 4; }), IsEmpty());
+  EXPECT_THAT(after([](RunConfig& r) { r.train.micro_batch_sequences = 16; }),
+              ElementsAre("train.micro_batch_sequences: 16 does not divide sequences_per_step 8"));
+}
+
+TEST(Validate, SequencesFitTheContext) {
+  EXPECT_THAT(after([](RunConfig& r) { r.data.sequence_tokens = 2048; }), IsEmpty());
+  EXPECT_THAT(
+      after([](RunConfig& r) { r.data.sequence_tokens = 2049; }),
+      ElementsAre("data.sequence_tokens: 2049 is more than model.max_position_embeddings 2048"));
+}
+
+TEST(Validate, WarmUpIsGivenOnceAndEnds) {
+  EXPECT_THAT(after([](RunConfig& r) { r.schedule.warmup_steps = 9; }), IsEmpty());
+  EXPECT_THAT(after([](RunConfig& r) { r.schedule.warmup_steps = 10; }),
+              ElementsAre("schedule.warmup_steps: 10 must be less than train.steps 10"));
+  EXPECT_THAT(after([](RunConfig& r) { r.schedule.warmup_frac = 0.9; }), IsEmpty());
+  EXPECT_THAT(after([](RunConfig& r) { r.schedule.warmup_frac = 0.91; }),
+              ElementsAre(HasSubstr("schedule.warmup_frac: 0.91 of train.steps 10, rounded up")));
+  EXPECT_THAT(after([](RunConfig& r) {
+                r.schedule.warmup_steps = 1;
+                r.schedule.warmup_frac = 0.1;
+              }),
+              ElementsAre(HasSubstr("both given")));
+}
+
+TEST(Validate, WarmUpAndDecayDoNotOverlap) {
+  const auto wsd = [](double warmup, double decay) {
+    return after([=](RunConfig& r) {
+      r.schedule.kind = Schedule::kWsd;
+      r.schedule.warmup_frac = warmup;
+      r.schedule.decay_frac = decay;
+    });
+  };
+  EXPECT_THAT(wsd(0.8, 0.2), IsEmpty());
+  EXPECT_THAT(wsd(0.7, 0.3), IsEmpty());
+  EXPECT_THAT(wsd(0.8, 0.3), ElementsAre(HasSubstr("schedule.decay_frac: ")));
+  EXPECT_THAT(after([](RunConfig& r) {
+                r.schedule.warmup_frac = 0.8;
+                r.schedule.decay_frac = 0.5;  // cosine does not use it
+              }),
+              IsEmpty());
+}
+
+TEST(Validate, PeriodicValidationNeedsAStore) {
+  EXPECT_THAT(after([](RunConfig& r) { r.validation.every_steps = 5; }),
+              ElementsAre("validation.every_steps: is 5, but data.validation names no store"));
+}
+
+TEST(Validate, ReportsOneProblemForOneMistake) {
+  // 0 heads must not be divided by, nor reported by the rules that would
+  EXPECT_THAT(after([](RunConfig& r) { r.model.num_attention_heads = 0; }),
+              ElementsAre(HasSubstr("model.num_attention_heads: must be given")));
+  EXPECT_THAT(after([](RunConfig& r) { r.model.vocab_size = -1; }).size(), 1u);
+}
+
+TEST(Validate, RefusesNumbersThatNoFileCouldHold) {
+  EXPECT_THAT(
+      after([](RunConfig& r) { r.optimizer.lr = std::numeric_limits<double>::quiet_NaN(); }),
+      ElementsAre("optimizer.lr: must be a number > 0, is nan"));
+  EXPECT_THAT(after([](RunConfig& r) { r.train.init_kv = "median"; }),
+              ElementsAre("train.init_kv: must be one of copy, average, is median"));
+  EXPECT_THAT(after([](RunConfig& r) { r.data.validation = {""}; }).size(), 1u);
+}
+
+}  // namespace
+}  // namespace lckv::config

@@ -1,0 +1,117 @@
+#include "lckv/kernels/ops/reduce.h"
+
+#include <cmath>
+#include <limits>
+
+#include "lckv/test_support/compare.h"
+#include "lckv/test_support/kernel_test.h"
+#include "lckv/test_support/random_tensor.h"
+#include "lckv/test_support/refusal.h"
+
+namespace lckv {
+namespace {
+
+using ops::GradMode;
+using test::random_tensor;
+using test::unit_roundoff;
+using test::values_of;
+
+class Reduce : public test::KernelTest {
+ protected:
+  double sum(const ConstView& x) {
+    kernels().sum(stream_, total_.view(), x, GradMode::kOverwrite);
+    return values_of(total_.view())[0];
+  }
+  double sum_of_squares(const ConstView& x) {
+    kernels().sum_of_squares(stream_, total_.view(), x, GradMode::kOverwrite);
+    return values_of(total_.view())[0];
+  }
+
+  Buffer total_ = random_tensor(DType::kF64, {1}, 99);
+};
+INSTANTIATE_TEST_SUITE_P(Cpu, Reduce, test::every_dtype_and_table(), test::kernel_case_name);
+
+TEST_P(Reduce, SumsAreThoseOfALongDouble) {
+  for (const int64_t n : {0, 1, 15, 17, 4096, 4097, 100003}) {
+    const Buffer x = random_tensor(dtype(), {n}, 1);
+    long double plain = 0, squares = 0, magnitude = 0;
+    for (const double value : values_of(x.view())) {
+      plain += value;
+      squares += static_cast<long double>(value) * value;
+      magnitude += std::fabs(value);
+    }
+    const double relative = static_cast<double>(n + 1) * unit_roundoff(DType::kF64);
+    EXPECT_NEAR(sum(x.view()), static_cast<double>(plain),
+                static_cast<double>(magnitude) * relative);
+    EXPECT_NEAR(sum_of_squares(x.view()), static_cast<double>(squares),
+                static_cast<double>(squares) * relative);
+  }
+}
+
+TEST_P(Reduce, EveryInstructionSetSumsInTheSameOrder) {
+  const Buffer x = random_tensor(dtype(), {10007}, 1);
+  const double here = sum(x.view());
+  ops::baseline::table().sum(stream_, total_.view(), x.view(), GradMode::kOverwrite);
+  EXPECT_EQ(here, values_of(total_.view())[0]);
+}
+
+TEST_P(Reduce, AccumulatingAddsToTheTotal) {
+  const Buffer x = random_tensor(dtype(), {3, 7}, 1);
+  const double plain = sum(x.view()), squares = sum_of_squares(x.view());
+  kernels().sum(stream_, total_.view(), x.view(), GradMode::kAccumulate);
+  EXPECT_EQ(values_of(total_.view())[0], squares + plain);
+  kernels().sum_of_squares(stream_, total_.view(), x.view(), GradMode::kAccumulate);
+  EXPECT_EQ(values_of(total_.view())[0], squares + plain + squares);
+}
+
+TEST_P(Reduce, OneBadElementMakesTheTotalNotFinite) {
+  for (const double bad : {std::nan(""), std::numeric_limits<double>::infinity()}) {
+    for (const size_t at : {size_t{0}, size_t{4999}}) {
+      std::vector<double> values(5000, 1.0);
+      values[at] = bad;
+      const Buffer x = test::tensor_of(dtype(), {5000}, values);
+      EXPECT_FALSE(std::isfinite(sum_of_squares(x.view()))) << bad << " at " << at;
+      EXPECT_FALSE(std::isfinite(sum(x.view()))) << bad << " at " << at;
+    }
+  }
+}
+
+double clip(const ops::KernelTable& kernels, double squares, double max_norm) {
+  Stream stream;
+  const Buffer scale(DType::kF64, {1}), total = test::tensor_of(DType::kF64, {1}, {{squares}});
+  kernels.clip_scale(stream, scale.view(), total.view(), max_norm);
+  return values_of(scale.view())[0];
+}
+
+TEST_P(Reduce, ClipScaleLimitsTheNorm) {
+  EXPECT_DOUBLE_EQ(clip(kernels(), 16, 1), 1 / (4 + 1e-6));
+  EXPECT_EQ(clip(kernels(), 0.25, 1), 1);
+  EXPECT_EQ(clip(kernels(), 1e8, 0), 1);
+  EXPECT_EQ(clip(kernels(), 0, 1), 1);
+  EXPECT_TRUE(std::isnan(clip(kernels(), std::nan(""), 1)));
+}
+
+TEST(ReduceChecks, RefuseWrongArgumentsAndTouchNothing) {
+  const Buffer x = random_tensor(DType::kF64, {8, 4}, 1), total(DType::kF64, {1});
+  const Buffer small(DType::kF32, {1}), pair(DType::kF64, {2}), tokens(DType::kI32, {4});
+  Stream stream;
+  const auto call = [&](View to, ConstView from) {
+    return [=, &stream] { ops::sum_of_squares(stream, to, from, GradMode::kOverwrite); };
+  };
+  test::expect_refusal<DTypeError>(call(small.view(), x.view()),
+                                   "sum_of_squares: total must be f64, got f32[1]");
+  test::expect_refusal<ShapeError>(call(pair.view(), x.view()),
+                                   "sum_of_squares: total must have shape [1], got f64[2]");
+  test::expect_refusal<DTypeError>(call(total.view(), tokens.view()),
+                                   "x must be bf16 or f32 or f64");
+  test::expect_refusal<ShapeError>(call(total.view(), x.view().slice(1, 0, 2)),
+                                   "must be contiguous");
+  test::expect_refusal<ShapeError>(call(x.view().reshape({32}).slice(0, 3, 4), x.view()),
+                                   "must not overlap");
+  test::expect_refusal<ShapeError>([&] { ops::clip_scale(stream, small.view(), total.view(), -1); },
+                                   "clip_scale: max_norm must not be negative, got -1");
+  EXPECT_EQ(values_of(total.view())[0], 0);
+}
+
+}  // namespace
+}  // namespace lckv
