@@ -30,8 +30,11 @@ void check_operands(const char* op, const Matrix& a, const Matrix& b) {
   for (const Matrix& matrix : {a, b}) require_rank(op, matrix.name, matrix.view, 2);
   for (const Matrix& matrix : {a, b}) require_row_contiguous(op, matrix.name, matrix.view);
   require_dtype(op, b.name, b.view, a.view.dtype());
-  require_value(b.view.dim(0) > 0 && b.view.dim(1) > 0 && a.view.dim(1) > 0, op,
-                "the width of every matrix must be > 0", 0.0);
+  for (const Matrix& matrix : {a, b}) {
+    const auto width = static_cast<double>(matrix.view.dim(1));
+    require_value(width > 0.0, op, "the rows of every operand must have elements", width);
+  }
+  require_value(b.view.dim(0) > 0, op, "w must have rows", static_cast<double>(b.view.dim(0)));
 }
 
 void check_forward(const char* op, const Stream& stream, const View& y, const ConstView& x,

@@ -102,9 +102,7 @@ class ZstdReader : public ByteReader {
   size_t read(char* out, size_t capacity) override {
     ZSTD_outBuffer output{out, capacity, 0};
     while (output.pos == 0) {
-      // Bytes may be left inside the decompressor even when all input was taken: ask it before
-      // refilling.
-      if (input_.pos == input_.size && !may_hold_output_ && !refill()) {
+      if (input_.pos == input_.size && !refill()) {
         if (inside_frame_) throw DataError(path_ + ": cut off (the zstd frame has no end)");
         return 0;
       }
@@ -114,7 +112,6 @@ class ZstdReader : public ByteReader {
                                ZSTD_getErrorName(result)));
       }
       inside_frame_ = result != 0;
-      may_hold_output_ = output.pos == output.size && inside_frame_;
     }
     return output.pos;
   }
@@ -136,7 +133,6 @@ class ZstdReader : public ByteReader {
   std::unique_ptr<ZSTD_DStream, Free> stream_;
   ZSTD_inBuffer input_{nullptr, 0, 0};
   bool inside_frame_ = true;  // an empty file is no frame at all, hence cut off
-  bool may_hold_output_ = false;
 };
 
 }  // namespace

@@ -8,8 +8,8 @@
 
 namespace lckv::eval {
 
-/// How many passes the iterated layers run over a sequence that is scored (spec/lckv.md 7.1). Layers that are not iterated
-/// run once in every mode.
+/// How many passes the iterated layers run over a sequence that is scored (spec/lckv.md 7.1).
+/// Layers that are not iterated run once in every mode.
 class ForwardMode {
  public:
   /// min(n, T) passes; more than T change nothing. n >= 1.
@@ -27,7 +27,8 @@ class ForwardMode {
   int64_t limit_;  // 0: none
 };
 
-/// "iterate:n", "sequential", or "iterate", which takes the passes of training, m + b. Throws ConfigError for anything else.
+/// "iterate:n", "sequential", or "iterate", which takes the passes of training, m + b. Throws
+/// ConfigError for anything else.
 ForwardMode parse_forward_mode(std::string_view text, const config::ModelConfig& config);
 
 }  // namespace lckv::eval

@@ -27,7 +27,8 @@ std::vector<TokenPair> encode_all(std::span<const Question> questions,
   return rows;
 }
 
-std::vector<Answer> make_answers(std::span<const Question> questions, std::span<const double> scores) {
+std::vector<Answer> make_answers(std::span<const Question> questions,
+                                 std::span<const double> scores) {
   std::vector<Answer> answers;
   for (const Question& question : questions) {
     const auto own = scores.first(question.choices.size());

@@ -16,14 +16,15 @@
 namespace lckv::eval {
 
 struct MultipleChoiceOptions {
-  bool bos = true;  // in front of every query when the tokenizer has one, as in front of training documents
+  bool bos = true;  // in front of every query when the tokenizer has one, as in front of training
+                    // documents
   int64_t batch_rows = 8;  // continuations scored by one forward
   ForwardMode mode = ForwardMode::iterate(1);
 };
 
 struct MultipleChoiceResult {
   std::string forward_mode;
-  bool bos = false;  // whether BOS stood in front of the queries
+  bool bos = false;             // whether BOS stood in front of the queries
   std::vector<Answer> answers;  // one per question, in their order
   Accuracy all;
   std::map<std::string, Accuracy> by_kind;
@@ -32,11 +33,13 @@ struct MultipleChoiceResult {
 
 /// Answers every question by the largest sum of log-probabilities of " " + choice after the query.
 ///
-///   log p(choice) = sum over the tokens of " " + choice of log softmax(logits before the token)[token]
+///   log p(choice) = sum over the tokens of " " + choice of log softmax(logits before the
+///   token)[token]
 ///
-/// Tokens are split as encode_pair() does, with at most max_position_embeddings inputs. Weights are read in place.
-/// Throws DataError naming the question when a choice cannot be scored or a score is not finite, or when the tokenizer has
-/// more tokens than the model; Interrupted when `stop` becomes true.
+/// Tokens are split as encode_pair() does, with at most max_position_embeddings inputs. Weights are
+/// read in place. Throws DataError naming the question when a choice cannot be scored or a score is
+/// not finite, or when the tokenizer has more tokens than the model; Interrupted when `stop`
+/// becomes true.
 MultipleChoiceResult answer_questions(Stream& stream, const config::ModelConfig& config,
                                       const model::ParameterSet& weights,
                                       const data::Tokenizer& tokenizer,

@@ -31,8 +31,9 @@ PerplexityResult Scorer::score(Stream& stream, const model::ParameterSet& weight
                                data::ValidationLoader& loader, const std::atomic<bool>* stop,
                                const Progress& progress) {
   if (loader.tokenizer_info().vocab_size > vocab_size_) {
-    throw DataError(format("validation data: its tokenizer has {} tokens, the model's vocabulary {}",
-                           loader.tokenizer_info().vocab_size, vocab_size_));
+    throw DataError(
+        format("validation data: its tokenizer has {} tokens, the model's vocabulary {}",
+               loader.tokenizer_info().vocab_size, vocab_size_));
   }
   const Stopwatch watch;
   PerplexityResult result;
@@ -47,7 +48,8 @@ PerplexityResult Scorer::score(Stream& stream, const model::ParameterSet& weight
     }
     const std::optional<data::Batch> batch = loader.next();
     if (!batch) break;
-    LCKV_CHECK(batch->T == result.T, format("sequences of {} tokens, planned for {}", batch->T, result.T));
+    LCKV_CHECK(batch->T == result.T,
+               format("sequences of {} tokens, planned for {}", batch->T, result.T));
     sum_nll += network_.score(stream, weights, {batch->tokens, batch->targets, batch->first_key});
     result.scored_tokens += batch->scored_targets;
     result.sequences += batch->B;

@@ -20,8 +20,9 @@ struct PerplexityResult {
   double elapsed_s = 0;
 };
 
-/// Perplexity of token stores in non-overlapping sequences of T inputs and T targets; every target of a sequence counts, the first
-/// with one token of context. Made once, used as often as the weights change.
+/// Perplexity of token stores in non-overlapping sequences of T inputs and T targets; every target
+/// of a sequence counts, the first with one token of context. Made once, used as often as the
+/// weights change.
 class Scorer {
  public:
   struct Options {
@@ -32,17 +33,19 @@ class Scorer {
     ForwardMode mode = ForwardMode::iterate(1);
   };
 
-  /// Plans or takes its activations from `arena`; the weights stay the caller's. Call prepare() once on a real arena.
+  /// Plans or takes its activations from `arena`; the weights stay the caller's. Call prepare()
+  /// once on a real arena.
   Scorer(Arena& arena, const config::ModelConfig& config, const Options& options);
   void prepare(Stream& stream);
 
   /// Called after every batch with the sequences done and their total.
   using Progress = std::function<void(int64_t, int64_t)>;
 
-  /// Scores the loader's sequences from its first one on. A loader of the same B or a smaller one, the same T and document mask.
+  /// Scores the loader's sequences from its first one on. A loader of the same B or a smaller one,
+  /// the same T and document mask.
   ///
-  /// Throws DataError when the stores' vocabulary is larger than the model's, and what the loader throws; Interrupted when
-  /// `stop` becomes true, looked at before every batch.
+  /// Throws DataError when the stores' vocabulary is larger than the model's, and what the loader
+  /// throws; Interrupted when `stop` becomes true, looked at before every batch.
   PerplexityResult score(Stream& stream, const model::ParameterSet& weights,
                          data::ValidationLoader& loader, const std::atomic<bool>* stop = nullptr,
                          const Progress& progress = {});

@@ -43,11 +43,13 @@ class Record {
     if (!list.is_array()) {
       refuse(format("field 'choices': expected a list, got {}", list.type_name()));
     }
-    if (list.size() < 2) refuse(format("field 'choices': {} choices, expected at least 2", list.size()));
+    if (list.size() < 2)
+      refuse(format("field 'choices': {} choices, expected at least 2", list.size()));
     std::vector<std::string> choices;
     for (const json& choice : list) {
       choices.push_back(text("choices", choice));
-      if (choices.back().empty()) refuse(format("field 'choices': choice {} is empty", choices.size() - 1));
+      if (choices.back().empty())
+        refuse(format("field 'choices': choice {} is empty", choices.size() - 1));
     }
     return choices;
   }

@@ -12,7 +12,8 @@ namespace lckv::eval {
 
 namespace {
 
-// Lengths share a network when they round up to the same multiple: few networks are made, little is padded.
+// Lengths share a network when they round up to the same multiple: few networks are made, little is
+// padded.
 constexpr int64_t kLengthStep = 32;
 
 /// Rows as [B, T], with the targets of the scored tokens alone.

@@ -11,8 +11,9 @@
 
 namespace lckv::eval {
 
-/// Log-probabilities of continuations, many rows to a forward. Rows are sorted by length and padded at their right to the
-/// longest of the batch: padding stands after every token that counts, so a causal model never sees it.
+/// Log-probabilities of continuations, many rows to a forward. Rows are sorted by length and padded
+/// at their right to the longest of the batch: padding stands after every token that counts, so a
+/// causal model never sees it.
 class RowScorer {
  public:
   struct Options {
@@ -25,8 +26,8 @@ class RowScorer {
             const Options& options);
   ~RowScorer();
 
-  /// Sum of the log-probabilities of each row's scored tokens, in double, in the order of `rows`. Throws Interrupted when
-  /// `stop` becomes true, looked at before every batch.
+  /// Sum of the log-probabilities of each row's scored tokens, in double, in the order of `rows`.
+  /// Throws Interrupted when `stop` becomes true, looked at before every batch.
   std::vector<double> score(Stream& stream, std::span<const TokenPair> rows,
                             const std::atomic<bool>* stop = nullptr);
 

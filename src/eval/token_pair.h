@@ -9,7 +9,8 @@
 
 namespace lckv::eval {
 
-/// A context and its continuation as one row of tokens; the last `scored` of them are the continuation.
+/// A context and its continuation as one row of tokens; the last `scored` of them are the
+/// continuation.
 struct TokenPair {
   std::vector<int32_t> tokens;
   int64_t scored = 0;
@@ -19,15 +20,16 @@ struct TokenPair {
 };
 
 struct PairOptions {
-  bool bos = false;          // in front of the context; the tokenizer has one
-  int64_t max_inputs = 0;    // longer rows lose tokens at their left
+  bool bos = false;        // in front of the context; the tokenizer has one
+  int64_t max_inputs = 0;  // longer rows lose tokens at their left
 };
 
-/// spec/evaluation.md section 2: white space at the end of the context moves to the continuation, both are encoded together,
-/// and the continuation is what follows the number of tokens that the context alone has. An empty context becomes BOS, or EOS
-/// where there is no BOS.
+/// spec/evaluation.md section 2: white space at the end of the context moves to the continuation,
+/// both are encoded together, and the continuation is what follows the number of tokens that the
+/// context alone has. An empty context becomes BOS, or EOS where there is no BOS.
 ///
-/// Throws DataError when the continuation has no token or more than max_inputs, or an empty context has neither BOS nor EOS.
+/// Throws DataError when the continuation has no token or more than max_inputs, or an empty context
+/// has neither BOS nor EOS.
 TokenPair encode_pair(const data::Tokenizer& tokenizer, std::string_view context,
                       std::string_view continuation, const PairOptions& options);
 

@@ -1,6 +1,7 @@
 #include "lckv/model/hf_names.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "lckv/base/text.h"
 #include "lckv/model/layer_spec.h"
@@ -18,7 +19,8 @@ std::string projection_name(int layer, Role role) {
 }
 
 /// The projections of every layer that reads layer `j`, bottom to top.
-std::vector<std::string> reader_projections(const std::vector<LayerSpec>& layers, int j, Role role) {
+std::vector<std::string> reader_projections(const std::vector<LayerSpec>& layers, int j,
+                                            Role role) {
   std::vector<std::string> names;
   for (int i = 0; i < static_cast<int>(layers.size()); ++i) {
     if (layers[static_cast<size_t>(i)].reads == j) names.push_back(projection_name(i, role));
@@ -26,11 +28,10 @@ std::vector<std::string> reader_projections(const std::vector<LayerSpec>& layers
   return names;
 }
 
-/// What kCopy may drop.
-std::set<std::string> unread_projections(const std::vector<LayerSpec>& layers) {
+/// Of every layer of a plain Llama: those that no KV layer takes are what kCopy may drop.
+std::set<std::string> all_projections(int64_t layers) {
   std::set<std::string> names;
-  for (int i = 0; i < static_cast<int>(layers.size()); ++i) {
-    if (layers[static_cast<size_t>(i)].has_kv) continue;
+  for (int i = 0; i < static_cast<int>(layers); ++i) {
     names.insert(projection_name(i, Role::kKey));
     names.insert(projection_name(i, Role::kValue));
   }
@@ -68,7 +69,7 @@ WeightSources find_weight_sources(const config::ModelConfig& config, KvInit kv_i
     sources.must_be_equal.emplace_back(kHeadName, kEmbeddingName);
     used.insert(kHeadName);
   }
-  if (kv_init == KvInit::kCopy) used.merge(unread_projections(layers));
+  if (kv_init == KvInit::kCopy) used.merge(all_projections(config.num_hidden_layers));
   std::set_difference(names.begin(), names.end(), used.begin(), used.end(),
                       std::back_inserter(sources.extra));
   return sources;

@@ -12,7 +12,8 @@ namespace {
 void settle_id(std::optional<int64_t>& id, std::optional<int32_t> of_tokenizer, const char* name) {
   if (!of_tokenizer) return;
   if (id && *id != *of_tokenizer) {
-    throw ConfigError(format("model.{} is {}, but the tokenizer's is {}", name, *id, *of_tokenizer));
+    throw ConfigError(
+        format("model.{} is {}, but the tokenizer's is {}", name, *id, *of_tokenizer));
   }
   id = *of_tokenizer;
 }

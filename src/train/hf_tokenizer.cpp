@@ -25,7 +25,8 @@ bool has_piece(const data::Tokenizer& tokenizer, const char* piece) {
   return false;
 }
 
-/// What LlamaTokenizer reads. "legacy": false is the handling of blanks after special tokens that SentencePiece itself has.
+/// What LlamaTokenizer reads. "legacy": false is the handling of blanks after special tokens that
+/// SentencePiece itself has.
 json sentencepiece_config(const data::Tokenizer& tokenizer, const config::ModelConfig& model) {
   json config = {{"tokenizer_class", "LlamaTokenizer"},
                  {"add_bos_token", tokenizer.bos_id().has_value()},

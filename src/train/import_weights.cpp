@@ -21,14 +21,16 @@ std::string joined(const std::vector<std::string>& lines) {
   return text;
 }
 
-/// Different heads can have projections of equal shapes: then only config.json shows that the weights would be misread.
+/// Different heads can have projections of equal shapes: then only config.json shows that the
+/// weights would be misread.
 void require_equal_heads(const std::string& place, const config::ModelConfig& source,
                          const config::ModelConfig& ours) {
   const model::Dims theirs = model::make_dims(source, 1, 1);
   const model::Dims wanted = model::make_dims(ours, 1, 1);
   const auto require = [&](const char* field, int64_t actual, int64_t expected) {
     if (actual == expected) return;
-    throw DataError(format("{}: {} is {}, but the model to fill has {}", place, field, actual, expected));
+    throw DataError(
+        format("{}: {} is {}, but the model to fill has {}", place, field, actual, expected));
   };
   require("num_attention_heads", theirs.Hq, wanted.Hq);
   require("num_key_value_heads", theirs.Hkv, wanted.Hkv);
@@ -50,10 +52,11 @@ void require_names(const std::string& place, const model::WeightSources& sources
                            joined(sources.missing)));
   }
   if (!sources.extra.empty()) {
-    const char* hint = kv_init == KvInit::kExact
-                           ? "\n(key and value projections of layers that nobody reads can be dropped "
-                             "or averaged: train.init_kv)"
-                           : "";
+    const char* hint =
+        kv_init == KvInit::kExact
+            ? "\n(key and value projections of layers that nobody reads can be dropped "
+              "or averaged: train.init_kv)"
+            : "";
     throw DataError(format("{}: {} tensors have no place in the model:{}{}", place,
                            sources.extra.size(), joined(sources.extra), hint));
   }
@@ -67,14 +70,17 @@ void require_shapes(const std::string& place, const checkpoint::TensorSet& tenso
     for (const std::string& name : source.tensors) {
       const checkpoint::TensorInfo info = tensors.info(name);
       if (info.dtype != DType::kBF16 && info.dtype != DType::kF32 && info.dtype != DType::kF64) {
-        wrong.push_back(format("{}: holds {}, expected a floating type", name, lckv::name(info.dtype)));
+        wrong.push_back(
+            format("{}: holds {}, expected a floating type", name, lckv::name(info.dtype)));
       } else if (info.shape != expected) {
-        wrong.push_back(format("{}: shape {}, expected {}", name, to_string(info.shape), to_string(expected)));
+        wrong.push_back(
+            format("{}: shape {}, expected {}", name, to_string(info.shape), to_string(expected)));
       }
     }
   }
   if (!wrong.empty()) {
-    throw DataError(format("{}: {} tensors do not fit the model:{}", place, wrong.size(), joined(wrong)));
+    throw DataError(
+        format("{}: {} tensors do not fit the model:{}", place, wrong.size(), joined(wrong)));
   }
 }
 
@@ -95,7 +101,8 @@ void require_equal(const std::string& place, const checkpoint::TensorSet& tensor
                          names.first, names.second));
 }
 
-void read_mean(const checkpoint::TensorSet& tensors, const std::vector<std::string>& names, View to) {
+void read_mean(const checkpoint::TensorSet& tensors, const std::vector<std::string>& names,
+               View to) {
   std::vector<double> mean(static_cast<size_t>(to.numel()), 0.0);
   for (const std::string& name : names) {
     const std::vector<double> values = read_values(tensors, name);
@@ -114,8 +121,8 @@ void import_weights(const fs::path& folder_or_file, const config::ModelConfig& c
   const bool source_is_tied = read_source_config(folder_or_file, config);
   const auto tensors = checkpoint::TensorSet::open(folder_or_file);
   const std::vector<std::string> names = tensors.names();
-  const model::WeightSources sources = model::find_weight_sources(
-      config, kv_init, {names.begin(), names.end()}, source_is_tied);
+  const model::WeightSources sources =
+      model::find_weight_sources(config, kv_init, {names.begin(), names.end()}, source_is_tied);
   require_names(place, sources, kv_init);
   require_shapes(place, tensors, sources, to.table());
   for (const auto& pair : sources.must_be_equal) require_equal(place, tensors, pair);

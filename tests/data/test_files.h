@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -7,9 +8,11 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
+#include "lckv/base/text.h"
 #include "lckv/data/token_store.h"
 #include "lckv/data/tokenizer.h"
 
@@ -20,9 +23,9 @@ class TempFolder {
  public:
   TempFolder() {
     const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = std::filesystem::path(testing::TempDir()) /
-              (std::string("lckv_") + test->test_suite_name() + "_" + test->name() +
-               std::to_string(::getpid()));
+    std::string name = format("lckv_{}_{}_{}", test->test_suite_name(), test->name(), ::getpid());
+    std::replace(name.begin(), name.end(), '/', '_');  // of a parametrised test
+    folder_ = std::filesystem::path(testing::TempDir()) / name;
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
   }

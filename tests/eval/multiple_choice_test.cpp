@@ -58,14 +58,34 @@ TEST_F(MultipleChoice, ScoresAreTheModelsLogProbabilitiesOfTheContinuation) {
 }
 
 TEST_F(MultipleChoice, ScoresDoNotDependOnTheBatch) {
-  const auto one = answer({true, 1, ForwardMode::iterate(4)});
-  const auto four = answer({true, 4, ForwardMode::iterate(4)});
-  for (size_t q = 0; q < questions_.size(); ++q) {
-    for (size_t c = 0; c < one.answers[q].scores.size(); ++c) {
-      const double score = one.answers[q].scores[c];
-      EXPECT_NEAR(four.answers[q].scores[c], score, rounding_bound(-score, 10));
+  for (const auto& [dtype, eps] :
+       {std::pair(DType::kF64, 0x1p-53), std::pair(DType::kF32, 0x1p-24)}) {
+    const TinyWeights weights(config_, dtype);
+    const auto scores_of = [&](int64_t rows) {
+      return answer_questions(stream_, config_, weights.set(), *tokenizer_, questions_,
+                              {true, rows, ForwardMode::iterate(4)});
+    };
+    const MultipleChoiceResult one = scores_of(1), four = scores_of(4);
+    for (size_t q = 0; q < questions_.size(); ++q) {
+      for (size_t c = 0; c < one.answers[q].scores.size(); ++c) {
+        const double score = one.answers[q].scores[c];
+        EXPECT_NEAR(four.answers[q].scores[c], score, rounding_bound(-score, 10, eps));
+      }
     }
   }
+}
+
+TEST_F(MultipleChoice, CountsPicksPerCharacterOnTheirOwn) {
+  const MultipleChoiceResult result = answer({true, 4, ForwardMode::iterate(4)});
+  int64_t right = 0, right_norm = 0;
+  for (size_t q = 0; q < questions_.size(); ++q) {
+    if (!questions_[q].gold) continue;
+    right += result.answers[q].pick == *questions_[q].gold ? 1 : 0;
+    right_norm += result.answers[q].pick_norm == *questions_[q].gold ? 1 : 0;
+  }
+  ASSERT_NE(right, right_norm) << "the questions must tell the two apart";
+  EXPECT_EQ(result.all.acc, proportion(right, 4));
+  EXPECT_EQ(result.all.acc_norm, proportion(right_norm, 4));
 }
 
 TEST_F(MultipleChoice, CountsAllQuestionsAndEachKind) {
@@ -87,31 +107,36 @@ TEST_F(MultipleChoice, CountsAllQuestionsAndEachKind) {
 
 TEST_F(MultipleChoice, NamesTheQuestionThatCannotBeScored) {
   questions_[2].choices[1] = std::string(200, 'y');
-  test::expect_refusal<DataError>([&] { answer({true, 4, ForwardMode::iterate(1)}); },
-                                  "has 201 tokens, expected 1 to 64");
+  test::expect_refusal<DataError>(
+      [&] {
+        answer({true, 4, ForwardMode::iterate(1)});
+      },
+      "has 201 tokens, expected 1 to 64");
   test::expect_refusal<DataError>([&] { answer({true, 4, ForwardMode::iterate(1)}); }, "q:3: ");
 }
 
 TEST_F(MultipleChoice, RefusesScoresThatAreNotFinite) {
   weights_.set().norm().data<double>()[0] = std::numeric_limits<double>::quiet_NaN();
-  test::expect_refusal<DataError>([&] { answer({true, 4, ForwardMode::iterate(1)}); },
-                                  "q:1: the model scores choice 0 'the mat' with");
+  test::expect_refusal<DataError>(
+      [&] {
+        answer({true, 4, ForwardMode::iterate(1)});
+      },
+      "q:1: the model scores choice 0 'the mat' with");
 }
 
 TEST_F(MultipleChoice, RefusesATokenizerLargerThanTheModel) {
   config_.vocab_size = 257;
   const TinyWeights smaller(config_);
   test::expect_refusal<DataError>(
-      [&] {
-        answer_questions(stream_, config_, smaller.set(), *tokenizer_, questions_, {});
-      },
+      [&] { answer_questions(stream_, config_, smaller.set(), *tokenizer_, questions_, {}); },
       "the tokenizer has 258 tokens, the model's vocabulary 257");
 }
 
 TEST_F(MultipleChoice, StopsBetweenBatches) {
   const std::atomic<bool> stop = true;
-  EXPECT_THROW(answer_questions(stream_, config_, weights_.set(), *tokenizer_, questions_, {}, &stop),
-               Interrupted);
+  EXPECT_THROW(
+      answer_questions(stream_, config_, weights_.set(), *tokenizer_, questions_, {}, &stop),
+      Interrupted);
 }
 
 TEST_F(MultipleChoice, ShowsAQuestionForPeople) {

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <filesystem>
 
-#include "lckv/base/random.h"
 #include "lckv/base/error.h"
+#include "lckv/base/random.h"
 #include "lckv/data/token_store.h"
 #include "lckv/test_support/refusal.h"
 #include "tiny_model.h"
@@ -18,7 +18,8 @@ class Perplexity : public testing::Test {
  protected:
   Perplexity() {
     const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = std::filesystem::path(testing::TempDir()) / ("lckv_perplexity_" + std::string(test->name()));
+    folder_ = std::filesystem::path(testing::TempDir()) /
+              ("lckv_perplexity_" + std::string(test->name()));
     std::filesystem::create_directories(folder_);
     data_.validation = {(folder_ / "validation.h5").string()};
     data_.sequence_tokens = kT;

@@ -13,7 +13,8 @@ class Questions : public testing::Test {
  protected:
   Questions() {
     const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = std::filesystem::path(testing::TempDir()) / ("lckv_questions_" + std::string(test->name()));
+    folder_ =
+        std::filesystem::path(testing::TempDir()) / ("lckv_questions_" + std::string(test->name()));
     std::filesystem::create_directories(folder_);
   }
   ~Questions() override { std::filesystem::remove_all(folder_); }
@@ -29,7 +30,8 @@ class Questions : public testing::Test {
   std::filesystem::path folder_;
 };
 
-constexpr const char* kGood = R"({"query": "A", "choices": ["b", "c"]})" "\n";
+constexpr const char* kGood = R"({"query": "A", "choices": ["b", "c"]})"
+                              "\n";
 
 TEST_F(Questions, ReadsEveryField) {
   const auto questions = read(
@@ -56,7 +58,8 @@ TEST_F(Questions, RefusesFieldsThatAreMissingOrOfTheWrongType) {
   expect_refused(R"({"query": "A"})", ":1: field 'choices' is missing");
   expect_refused(R"({"query": 1, "choices": ["b", "c"]})",
                  ":1: field 'query': expected a text, got number");
-  expect_refused(R"({"query": "A", "choices": "bc"})", ":1: field 'choices': expected a list, got string");
+  expect_refused(R"({"query": "A", "choices": "bc"})",
+                 ":1: field 'choices': expected a list, got string");
   expect_refused(R"({"query": "A", "choices": ["b", 2]})",
                  ":1: field 'choices': expected a text, got number");
   expect_refused(R"({"query": "A", "choices": ["b", "c"], "kind": null})",
@@ -64,9 +67,11 @@ TEST_F(Questions, RefusesFieldsThatAreMissingOrOfTheWrongType) {
 }
 
 TEST_F(Questions, RefusesChoicesThatLeaveNothingToChoose) {
-  expect_refused(R"({"query": "A", "choices": []})", ":1: field 'choices': 0 choices, expected at least 2");
+  expect_refused(R"({"query": "A", "choices": []})",
+                 ":1: field 'choices': 0 choices, expected at least 2");
   expect_refused(R"({"query": "A", "choices": ["b"]})", ":1: field 'choices': 1 choices");
-  expect_refused(R"({"query": "A", "choices": ["b", ""]})", ":1: field 'choices': choice 1 is empty");
+  expect_refused(R"({"query": "A", "choices": ["b", ""]})",
+                 ":1: field 'choices': choice 1 is empty");
 }
 
 TEST_F(Questions, RefusesGoldOutsideTheChoices) {
@@ -74,7 +79,8 @@ TEST_F(Questions, RefusesGoldOutsideTheChoices) {
   EXPECT_EQ(read(start + "1}").front().gold, 1u);
   expect_refused(start + "2}", ":1: field 'gold': 2 is outside the choices [0, 2)");
   expect_refused(start + "-1}", ":1: field 'gold': -1 is outside the choices [0, 2)");
-  expect_refused(start + "18446744073709551615}", ":1: field 'gold': 18446744073709551615 is outside");
+  expect_refused(start + "18446744073709551615}",
+                 ":1: field 'gold': 18446744073709551615 is outside");
   expect_refused(start + "1.0}", ":1: field 'gold': expected an index, got 1.0");
   expect_refused(start + "\"b\"}", ":1: field 'gold': expected an index, got \"b\"");
 }

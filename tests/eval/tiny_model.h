@@ -70,10 +70,11 @@ class PlainScorer {
   std::unique_ptr<model::Model> model_;
 };
 
-/// Bound on the difference of two sums of NLL that were computed in double with other batch shapes: roundings of the longest
-/// sums (C, F, T and V terms) through every visit of a layer, amplified by softmax and norms.
-inline double rounding_bound(double sum_nll, double cells) {
-  return sum_nll * cells * 258 * 0x1p-53 * 8;
+/// Bound on the difference of two sums of NLL that were computed with other batch shapes: every
+/// rounding of the longest sums (V terms) on the way through `cells` visits of a layer, at unit
+/// roundoff `eps`, with 8 for what softmax and norms amplify.
+inline double rounding_bound(double sum_nll, double cells, double eps = 0x1p-53) {
+  return sum_nll * cells * 258 * eps * 8;
 }
 
 }  // namespace lckv::eval

@@ -10,7 +10,8 @@ namespace {
 
 using testing::ElementsAre;
 
-/// Words with the blank in front of them, each its own token; " now" after " right" merges into one token.
+/// Words with the blank in front of them, each its own token; " now" after " right" merges into one
+/// token.
 class WordTokenizer : public data::Tokenizer {
  public:
   explicit WordTokenizer(std::optional<int32_t> bos = {}, std::optional<int32_t> eos = {})
@@ -30,8 +31,9 @@ class WordTokenizer : public data::Tokenizer {
   std::vector<int32_t> encode(std::string_view text) const override {
     std::vector<int32_t> ids;
     while (!text.empty()) {
-      const auto word = std::find_if(kWords.rbegin(), kWords.rend(),
-                                     [&](const auto& entry) { return text.starts_with(entry.first); });
+      const auto word = std::find_if(kWords.rbegin(), kWords.rend(), [&](const auto& entry) {
+        return text.starts_with(entry.first);
+      });
       EXPECT_NE(word, kWords.rend()) << text;
       if (word == kWords.rend()) return ids;
       ids.push_back(word->second);
@@ -43,8 +45,9 @@ class WordTokenizer : public data::Tokenizer {
  private:
   // Sorted, so that the search from the end finds the longest word first.
   inline static const std::map<std::string, int32_t, std::less<>> kWords = {
-      {"\n", 1}, {"Q:", 5}, {" is", 9}, {" sky", 2}, {" blue?", 7}, {"\nAnswer:", 3}, {" yes", 8},
-      {" no", 6}, {" right", 20}, {" right now", 21}, {" now", 22}, {" ", 30}, {"yes", 31}};
+      {"\n", 1},        {"Q:", 5},   {" is", 9}, {" sky", 2},    {" blue?", 7},
+      {"\nAnswer:", 3}, {" yes", 8}, {" no", 6}, {" right", 20}, {" right now", 21},
+      {" now", 22},     {" ", 30},   {"yes", 31}};
   std::optional<int32_t> bos_, eos_;
 };
 
@@ -68,7 +71,9 @@ TEST(TokenPair, MovesWhiteSpaceFromTheContextToTheContinuation) {
 TEST(TokenPair, SplitsByCountWhereTheTokenizerMergesAcrossTheBorder) {
   // "Q: right" has two tokens and so has "Q: right now": nothing would be left to score.
   test::expect_refusal<DataError>(
-      [] { encode_pair(WordTokenizer(), "Q: right", " now", {false, 100}); },
+      [] {
+        encode_pair(WordTokenizer(), "Q: right", " now", {false, 100});
+      },
       "the continuation ' now' has 0 tokens, expected 1 to 100");
   const TokenPair pair = encode_pair(WordTokenizer(), "Q: right", " now yes", {false, 100});
   // The context keeps its own tokens, the continuation is what follows two tokens of the whole.
@@ -83,11 +88,17 @@ TEST(TokenPair, PutsBosInFrontWhenAsked) {
 }
 
 TEST(TokenPair, LetsBosElseEosStandForAnEmptyContext) {
-  EXPECT_THAT(encode_pair(WordTokenizer(50, 51), "", " yes", {true, 100}).tokens, ElementsAre(50, 8));
-  EXPECT_THAT(encode_pair(WordTokenizer(50, 51), "", " yes", {false, 100}).tokens, ElementsAre(50, 8));
-  EXPECT_THAT(encode_pair(WordTokenizer({}, 51), " ", "yes", {false, 100}).tokens, ElementsAre(51, 8));
-  test::expect_refusal<DataError>([] { encode_pair(WordTokenizer(), "", " yes", {false, 100}); },
-                                  "the context is empty and the tokenizer has neither BOS nor EOS");
+  EXPECT_THAT(encode_pair(WordTokenizer(50, 51), "", " yes", {true, 100}).tokens,
+              ElementsAre(50, 8));
+  EXPECT_THAT(encode_pair(WordTokenizer(50, 51), "", " yes", {false, 100}).tokens,
+              ElementsAre(50, 8));
+  EXPECT_THAT(encode_pair(WordTokenizer({}, 51), " ", "yes", {false, 100}).tokens,
+              ElementsAre(51, 8));
+  test::expect_refusal<DataError>(
+      [] {
+        encode_pair(WordTokenizer(), "", " yes", {false, 100});
+      },
+      "the context is empty and the tokenizer has neither BOS nor EOS");
 }
 
 TEST(TokenPair, TakesTokensAwayAtTheLeftWhenTooLong) {
@@ -96,12 +107,15 @@ TEST(TokenPair, TakesTokensAwayAtTheLeftWhenTooLong) {
   EXPECT_THAT(pair.tokens, ElementsAre(2, 7, 3, 8, 6));
   EXPECT_EQ(pair.scored, 2);
   EXPECT_EQ(encode_pair(WordTokenizer(), kContext, " yes no", {false, 6}).tokens.size(), 7u);
-  EXPECT_THAT(encode_pair(WordTokenizer(), kContext, " yes no", {false, 2}).tokens, ElementsAre(3, 8, 6));
+  EXPECT_THAT(encode_pair(WordTokenizer(), kContext, " yes no", {false, 2}).tokens,
+              ElementsAre(3, 8, 6));
 }
 
 TEST(TokenPair, RefusesAContinuationLongerThanTheModel) {
   test::expect_refusal<DataError>(
-      [] { encode_pair(WordTokenizer(), kContext, " yes no yes", {false, 2}); },
+      [] {
+        encode_pair(WordTokenizer(), kContext, " yes no yes", {false, 2});
+      },
       "has 3 tokens, expected 1 to 2");
 }
 

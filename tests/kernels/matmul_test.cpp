@@ -1,7 +1,6 @@
 #include "lckv/kernels/ops/matmul.h"
 
 #include <cmath>
-#include <functional>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -20,11 +19,12 @@ using test::values_of;
 
 constexpr DType kDTypes[] = {DType::kF64, DType::kF32, DType::kBF16};
 
+/// A B (+ added) as it must be: A by rows, B by columns.
 struct Product {
   int64_t rows, cols, sums;
-  std::function<double(int64_t, int64_t)> a;  // [rows, sums]
-  std::function<double(int64_t, int64_t)> b;  // [sums, cols]
-  std::vector<double> added;                  // [rows, cols] or empty
+  std::vector<double> a;      // [rows, sums]
+  std::vector<double> b;      // [cols, sums]
+  std::vector<double> added;  // [rows, cols] or empty
 };
 
 /// `actual` is the product in its dtype: within n eps of the size of the terms, plus the rounding
@@ -36,11 +36,13 @@ void expect_product(const ConstView& actual, DType in, const Product& product) {
   for (int64_t r = 0; r < product.rows; ++r) {
     for (int64_t c = 0; c < product.cols; ++c) {
       const auto at = static_cast<size_t>(r * product.cols + c);
+      const double* a = product.a.data() + r * product.sums;
+      const double* b = product.b.data() + c * product.sums;
       double sum = product.added.empty() ? 0.0 : product.added[at];
       double size = std::fabs(sum);
       for (int64_t i = 0; i < product.sums; ++i) {
-        sum += product.a(r, i) * product.b(i, c);
-        size += std::fabs(product.a(r, i) * product.b(i, c));
+        sum += a[i] * b[i];
+        size += std::fabs(a[i] * b[i]);
       }
       const double tolerance =
           (static_cast<double>(product.sums) + 2.0) * eps * size + stored * std::fabs(sum);
@@ -49,14 +51,17 @@ void expect_product(const ConstView& actual, DType in, const Product& product) {
   }
 }
 
-std::function<double(int64_t, int64_t)> at(const ConstView& view) {
-  return [values = values_of(view), cols = view.dim(1)](int64_t r, int64_t c) {
-    return values[static_cast<size_t>(r * cols + c)];
-  };
-}
+std::vector<double> by_rows(const ConstView& view) { return values_of(view); }
 
-std::function<double(int64_t, int64_t)> transposed(const ConstView& view) {
-  return [plain = at(view)](int64_t r, int64_t c) { return plain(c, r); };
+std::vector<double> by_columns(const ConstView& view) {
+  const std::vector<double> values = values_of(view);
+  std::vector<double> result;
+  for (int64_t c = 0; c < view.dim(1); ++c) {
+    for (int64_t r = 0; r < view.dim(0); ++r) {
+      result.push_back(values[static_cast<size_t>(r * view.dim(1) + c)]);
+    }
+  }
+  return result;
 }
 
 struct Sizes {
@@ -94,7 +99,7 @@ TEST(Matmul, ForwardIsXTimesWTransposed) {
       const Matrix y(out, s.N, s.O, 3, strided);
       Stream stream;
       ops::matmul_forward(stream, y.view, x.view, w.view);
-      expect_product(y.view, dtype, {s.N, s.O, s.K, at(x.view), transposed(w.view), {}});
+      expect_product(y.view, dtype, {s.N, s.O, s.K, by_rows(x.view), by_rows(w.view), {}});
     }
   });
 }
@@ -106,7 +111,7 @@ TEST(Matmul, AddForwardAddsTheResidualBeforeTheOneRounding) {
     Stream stream;
     ops::matmul_add_forward(stream, y.view, x.view, w.view, residual.view);
     expect_product(y.view, dtype,
-                   {s.N, s.O, s.K, at(x.view), transposed(w.view), values_of(residual.view)});
+                   {s.N, s.O, s.K, by_rows(x.view), by_rows(w.view), values_of(residual.view)});
   });
 }
 
@@ -133,7 +138,8 @@ TEST(Matmul, BackwardInputIsDyTimesW) {
             mode == GradMode::kAccumulate ? values_of(dx.view) : std::vector<double>{};
         Stream stream;
         ops::matmul_backward_input(stream, dx.view, dy.view, w.view, mode);
-        expect_product(dx.view, dtype, {s.N, s.K, s.O, at(dy.view), at(w.view), before});
+        expect_product(dx.view, dtype,
+                       {s.N, s.K, s.O, by_rows(dy.view), by_columns(w.view), before});
       }
     }
   });
@@ -148,7 +154,8 @@ TEST(Matmul, BackwardWeightIsDyTransposedTimesX) {
           mode == GradMode::kAccumulate ? values_of(dw.view) : std::vector<double>{};
       Stream stream;
       ops::matmul_backward_weight(stream, dw.view, dy.view, x.view, mode);
-      expect_product(dw.view, dtype, {s.O, s.K, s.N, transposed(dy.view), at(x.view), before});
+      expect_product(dw.view, dtype,
+                     {s.O, s.K, s.N, by_columns(dy.view), by_columns(x.view), before});
     }
   });
 }

@@ -20,9 +20,21 @@ TEST_P(DeadWork, DroppedLeavesLossAndGradientsBitEqual) {
   PlanOptions full = exact();
   full.drop_unread = full.skip_zero_attention = full.reuse_queries = false;
   const std::vector<PlanOptions> others = {
-      [] { PlanOptions p = exact(); p.drop_unread = false; return p; }(),
-      [] { PlanOptions p = exact(); p.skip_zero_attention = false; return p; }(),
-      [] { PlanOptions p = exact(); p.reuse_queries = false; return p; }(),
+      [] {
+        PlanOptions p = exact();
+        p.drop_unread = false;
+        return p;
+      }(),
+      [] {
+        PlanOptions p = exact();
+        p.skip_zero_attention = false;
+        return p;
+      }(),
+      [] {
+        PlanOptions p = exact();
+        p.reuse_queries = false;
+        return p;
+      }(),
   };
   for (const std::string& layer_types : layouts()) {
     for (const auto& [m, b] : {std::pair(0, 1), {1, 1}, {0, 3}, {2, 2}}) {

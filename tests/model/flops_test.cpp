@@ -1,8 +1,8 @@
 #include "lckv/model/flops.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
+
+#include <gtest/gtest.h>
 
 #include "lckv/base/text.h"
 
@@ -12,7 +12,8 @@ namespace {
 constexpr double kMega = 1e6;
 
 Dims tinyllama() {
-  return {.B = 1, .T = 2048, .V = 32000, .L = 22, .C = 2048, .F = 5632, .Hq = 32, .Hkv = 4, .D = 64};
+  return {
+      .B = 1, .T = 2048, .V = 32000, .L = 22, .C = 2048, .F = 5632, .Hq = 32, .Hkv = 4, .D = 64};
 }
 Dims llama_50m() {
   return {.B = 1, .T = 1024, .V = 32000, .L = 8, .C = 512, .F = 1024, .Hq = 8, .Hkv = 4, .D = 64};
@@ -27,19 +28,22 @@ std::string repeated(const std::string& entry, int times) {
   return text;
 }
 
-/// What the reference executes: every visit, but no backward of blocks whose output is unread; its attention backward also
-/// computes the gradient of keys that are constants (spec/lckv.md sections 6 and 13).
+/// What the reference executes: every visit, but no backward of blocks whose output is unread; its
+/// attention backward also computes the gradient of keys that are constants (spec/lckv.md sections
+/// 6 and 13).
 struct Counted {
   double forward = 0, training = 0;
-  double attentions_forward = 0;   // how many times attention's forward is counted in each
+  double attentions_forward = 0;  // how many times attention's forward is counted in each
   double attentions_training = 0;
 };
 
 class Layout {
  public:
   Layout(const std::string& layer_types, const Dims& dims, int m = 7, int b = 2)
-      : dims_(dims), specs_(make_layer_specs(layer_types, static_cast<int>(dims.L), 4096, false)),
-        m_(m), b_(b) {}
+      : dims_(dims),
+        specs_(make_layer_specs(layer_types, static_cast<int>(dims.L), 4096, false)),
+        m_(m),
+        b_(b) {}
 
   Counted dropped() const {
     const Plan plan = build_plan(specs_, m_, b_);
@@ -70,9 +74,9 @@ class Layout {
   double constant_attentions(const Plan& plan) const {
     double count = 0;
     for (const Cell& cell : plan.cells) {
-      count += cell.keeps_grad && cell.runs_attention &&
-               (cell.kv_from == kZeroKv ||
-                !plan.cells[static_cast<size_t>(cell.kv_from)].keeps_grad);
+      count +=
+          cell.keeps_grad && cell.runs_attention &&
+          (cell.kv_from == kZeroKv || !plan.cells[static_cast<size_t>(cell.kv_from)].keeps_grad);
     }
     return count;
   }
@@ -88,8 +92,9 @@ class Layout {
   int m_, b_;
 };
 
-/// The specification counts T/2 keys per query; exactly it is (T+1)/2, or (T-1)/2 under a strict mask: one attention differs by
-/// 4 Cq / 2. Its numbers are rounded to one MFLOP (half a unit of the last digit here).
+/// The specification counts T/2 keys per query; exactly it is (T+1)/2, or (T-1)/2 under a strict
+/// mask: one attention differs by 4 Cq / 2. Its numbers are rounded to one MFLOP (half a unit of
+/// the last digit here).
 double tolerance(const Dims& dims, double attentions, double last_digit) {
   return attentions * 2 * static_cast<double>(dims.Cq()) + 0.5 * last_digit;
 }
@@ -97,7 +102,7 @@ double tolerance(const Dims& dims, double attentions, double last_digit) {
 struct Row {
   const char* name;
   std::string layer_types;
-  double forward_m, training_m, ratio;              // as the reference runs
+  double forward_m, training_m, ratio;  // as the reference runs
   double dropped_forward_m, dropped_training_m, dropped_ratio;
 };
 
@@ -136,10 +141,16 @@ TEST(Flops, OfTinyLlamaAreThoseOfTheSpecification) {
 
 TEST(Flops, OfScoringAndPrefillHaveTheSpecifiedRatios) {
   const Dims d = tinyllama();
-  const double head = executed_flops(build_plan(make_layer_specs("", 22, 0, false), 0, 1), d).forward.head;
+  const double head =
+      executed_flops(build_plan(make_layer_specs("", 22, 0, false), 0, 1), d).forward.head;
   const double llama = Layout("", d).dropped().forward;
-  const struct { size_t row; double scoring, scoring_dropped, prefill, prefill_dropped; } expected[] = {
-      {0, 7.7, 7.1, 8.1, 7.5}, {1, 5.0, 4.5, 5.3, 4.75}, {2, 8.4, 7.8, 8.8, 8.2}, {3, 4.3, 3.9, 4.55, 4.1}};
+  const struct {
+    size_t row;
+    double scoring, scoring_dropped, prefill, prefill_dropped;
+  } expected[] = {{0, 7.7, 7.1, 8.1, 7.5},
+                  {1, 5.0, 4.5, 5.3, 4.75},
+                  {2, 8.4, 7.8, 8.8, 8.2},
+                  {3, 4.3, 3.9, 4.55, 4.1}};
   for (const auto& e : expected) {
     const Row& row = tinyllama_table()[e.row];
     SCOPED_TRACE(row.name);
@@ -160,7 +171,8 @@ TEST(Flops, OfThe50MModelAreThoseOfTheSpecification) {
   const Counted dropped = Layout(w2, d).dropped();
   const double digit = 0.1 * kMega;
   EXPECT_NEAR(llama.training, 236.7 * kMega, tolerance(d, llama.attentions_training, digit));
-  EXPECT_NEAR(reference.training, 538.2 * kMega, tolerance(d, reference.attentions_training, digit));
+  EXPECT_NEAR(reference.training, 538.2 * kMega,
+              tolerance(d, reference.attentions_training, digit));
   EXPECT_NEAR(dropped.training, 475.8 * kMega, tolerance(d, dropped.attentions_training, digit));
   EXPECT_NEAR(reference.training / llama.training, 2.27, 0.006);
   EXPECT_NEAR(dropped.training / llama.training, 2.01, 0.006);
@@ -174,7 +186,11 @@ TEST(Flops, OfThe50MModelAreThoseOfTheSpecification) {
 TEST(Flops, OfThe110MLayoutsHaveTheSpecifiedRatios) {
   const Dims d = llama_110m();
   const double llama = Layout("", d).dropped().training;
-  const struct { const char* name; std::string layer_types; double reference, dropped; } rows[] = {
+  const struct {
+    const char* name;
+    std::string layer_types;
+    double reference, dropped;
+  } rows[] = {
       {"pizza-top", "0_1_2_3_4" + repeated("11", 7), 2.34, 2.12},
       {"sandwich-top", "0_1_2" + repeated("9", 7) + "_10_11", 2.34, 2.12},
       {"pizza-middle", "0_1_2_3_4" + repeated("8", 7), 1.74, 1.54},
@@ -209,9 +225,8 @@ TEST(Flops, MergedQueryGradientsSaveOneProjectionBackward) {
   const auto specs = make_layer_specs("0_6_6_6_6_6_6_7", 8, 4096, false);
   const Dims d = llama_50m();
   const double merged = executed_flops(build_plan(specs, 7, 3), d).backward.projections;
-  const double single =
-      executed_flops(build_plan(specs, 7, 3, {.merge_query_gradients = false}), d)
-          .backward.projections;
+  const double single = executed_flops(build_plan(specs, 7, 3, {.merge_query_gradients = false}), d)
+                            .backward.projections;
   EXPECT_EQ(single - merged, 2 * 2 * 2.0 * 512 * 512);  // b - 1 = 2 visits, two derivatives each
 }
 

@@ -1,7 +1,7 @@
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <cstring>
+
+#include <gtest/gtest.h>
 
 #include "lckv/test_support/random_layout.h"
 #include "lckv/test_support/test_network.h"
@@ -32,14 +32,15 @@ Case random_case(uint64_t number) {
   c.documents = rng.below(3, 2) == 0;
   c.B = 1 + static_cast<int64_t>(rng.below(4, 2));
   c.T = 3 + static_cast<int64_t>(rng.below(5, 4));
-  c.name = format("#{} {} m={} b={} nodiag={} W={} Hkv={} tied={} documents={} B={} T={}", number,
-                  layout.layer_types, layout.m, layout.b, layout.force_nodiag,
-                  c.config.sliding_window, c.config.num_key_value_heads,
-                  c.config.tie_word_embeddings, c.documents, c.B, c.T);
+  c.name =
+      format("#{} {} m={} b={} nodiag={} W={} Hkv={} tied={} documents={} B={} T={}", number,
+             layout.layer_types, layout.m, layout.b, layout.force_nodiag, c.config.sliding_window,
+             c.config.num_key_value_heads, c.config.tie_word_embeddings, c.documents, c.B, c.T);
   return c;
 }
 
-/// The loss of the naive reference over a batch, sequence by sequence, with the constants of the gradient boundary frozen or not.
+/// The loss of the naive reference over a batch, sequence by sequence, with the constants of the
+/// gradient boundary frozen or not.
 class NaiveLoss {
  public:
   NaiveLoss(const Case& c, const test::RandomBatch& batch, const test::NaiveModel::Weights& weights)
@@ -62,7 +63,8 @@ class NaiveLoss {
     }
     return sum;
   }
-  /// Whether a scored row depends on the constants: the first b tokens of a document are computed by gradient passes alone.
+  /// Whether a scored row depends on the constants: the first b tokens of a document are computed
+  /// by gradient passes alone.
   bool depends_on_constants(int64_t b) const {
     for (size_t n = 0; n < batch_.tokens.size(); ++n) {
       const auto start = batch_.first_key.empty() ? 0 : static_cast<int64_t>(batch_.first_key[n]);
@@ -190,7 +192,8 @@ TEST(Gradient, OfATiedEmbeddingIsTheSumOfItsTwoUses) {
   const std::vector<double> head = test::values_of(untied.gradients().head());
   for (size_t i = 0; i < both.size(); ++i) {
     // Sums of up to N = 12 rows and the lookups, in another order.
-    EXPECT_NEAR(both[i], lookup[i] + head[i], 12 * 0x1p-52 * (std::fabs(lookup[i]) + std::fabs(head[i]) + 1));
+    EXPECT_NEAR(both[i], lookup[i] + head[i],
+                12 * 0x1p-52 * (std::fabs(lookup[i]) + std::fabs(head[i]) + 1));
   }
 }
 

@@ -78,16 +78,16 @@ TEST(HfNames, AveragesOverTheReadersOfALayer) {
 }
 
 TEST(HfNames, AveragesPairsThatShareTheLowerLayer) {
-  const WeightSources sources = find_weight_sources(config_of("0_0_2_2_4_4_6_6", 8),
-                                                    KvInit::kAverage, kLlamaNames, false);
+  const WeightSources sources =
+      find_weight_sources(config_of("0_0_2_2_4_4_6_6", 8), KvInit::kAverage, kLlamaNames, false);
   EXPECT_THAT(tensors_for(sources, key(0)), ElementsAre(key(0), key(1)));
   EXPECT_THAT(tensors_for(sources, value(2)), ElementsAre(value(2), value(3)));
 }
 
 TEST(HfNames, LeavesALayerThatReadsAnotherOutOfItsOwnMean) {
   // Layer 2 is read by 0 and 1 but itself reads 3.
-  const WeightSources sources =
-      find_weight_sources(config_of("2_2_3_3", 4), KvInit::kAverage, names_of(config_of("", 4)), false);
+  const WeightSources sources = find_weight_sources(config_of("2_2_3_3", 4), KvInit::kAverage,
+                                                    names_of(config_of("", 4)), false);
   EXPECT_THAT(tensors_for(sources, key(2)), ElementsAre(key(0), key(1)));
   EXPECT_THAT(tensors_for(sources, key(3)), ElementsAre(key(2), key(3)));
   EXPECT_THAT(sources.extra, IsEmpty());
@@ -99,7 +99,8 @@ TEST(HfNames, MissesEveryReaderOfAMean) {
   names.erase(value(6));
   EXPECT_THAT(find_weight_sources(kLckv, KvInit::kAverage, names, false).missing,
               ElementsAre(key(3), value(6)));
-  EXPECT_THAT(find_weight_sources(kLckv, KvInit::kCopy, names, false).missing, ElementsAre(value(6)));
+  EXPECT_THAT(find_weight_sources(kLckv, KvInit::kCopy, names, false).missing,
+              ElementsAre(value(6)));
 }
 
 TEST(HfNames, NamesEveryStrangeTensorInEveryMode) {
@@ -129,7 +130,8 @@ TEST(HfNames, TakesAHeadForATiedModelOnlyWhereItEqualsTheEmbedding) {
   EXPECT_THAT(sources.extra, IsEmpty());
   EXPECT_THAT(sources.must_be_equal,
               ElementsAre(Pair("lm_head.weight", "model.embed_tokens.weight")));
-  EXPECT_THAT(find_weight_sources(tied, KvInit::kExact, names_of(tied), false).must_be_equal, IsEmpty());
+  EXPECT_THAT(find_weight_sources(tied, KvInit::kExact, names_of(tied), false).must_be_equal,
+              IsEmpty());
 }
 
 }  // namespace

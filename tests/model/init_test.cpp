@@ -1,9 +1,9 @@
 #include "lckv/model/init.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <memory>
+
+#include <gtest/gtest.h>
 
 #include "lckv/test_support/test_network.h"
 
@@ -67,7 +67,8 @@ TEST(Init, MatricesAreNormalWithTheConfiguredDeviation) {
     beyond_one += std::fabs(value) > 0.05;
   }
   const auto n = static_cast<double>(w.size());
-  // Five deviations of each estimate: of a mean sigma/sqrt(n), of a variance sigma^2 sqrt(2/n), of a share sqrt(p(1-p)/n).
+  // Five deviations of each estimate: of a mean sigma/sqrt(n), of a variance sigma^2 sqrt(2/n), of
+  // a share sqrt(p(1-p)/n).
   EXPECT_NEAR(sum / n, 0, 5 * 0.05 / std::sqrt(n));
   EXPECT_NEAR(squares / n, 0.05 * 0.05, 5 * 0.05 * 0.05 * std::sqrt(2 / n));
   const double p = 0.317311;

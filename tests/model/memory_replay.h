@@ -10,8 +10,9 @@
 
 namespace lckv::model {
 
-/// Plays a plan on labelled slots instead of memory: every step checks that what it reads is in the slot where the memory plan put
-/// it, within the value's life, and that every gradient holds the parts of all its readers and no others.
+/// Plays a plan on labelled slots instead of memory: every step checks that what it reads is in the
+/// slot where the memory plan put it, within the value's life, and that every gradient holds the
+/// parts of all its readers and no others.
 class MemoryReplay {
  public:
   MemoryReplay(const Plan& plan, const PlanMemory& memory) : plan_(plan), memory_(memory) {}
@@ -38,9 +39,9 @@ class MemoryReplay {
   static constexpr int kHead = 1 << 20;
 
   struct Content {
-    K kind = K::kCount;  // kCount: nothing of use
-    int cell = 0;        // whose value
-    std::set<int> parts; // of a gradient: the readers that have added theirs
+    K kind = K::kCount;   // kCount: nothing of use
+    int cell = 0;         // whose value
+    std::set<int> parts;  // of a gradient: the readers that have added theirs
     bool operator==(const Content&) const = default;
   };
 
@@ -55,10 +56,11 @@ class MemoryReplay {
   /// Whose norm and queries a visit uses.
   int owner(int c) const { return cell(c).runs_attention ? cell(c).query_from : c; }
 
-  std::set<int> readers(bool Cell::* runs, int Cell::* from, int source) const {
+  std::set<int> readers(bool Cell::*runs, int Cell::*from, int source) const {
     std::set<int> found;
     for (int c = 0; c < count(); ++c) {
-      if (cell(c).keeps_grad && (!runs || cell(c).*runs) && cell(c).*from == source) found.insert(c);
+      if (cell(c).keeps_grad && (!runs || cell(c).*runs) && cell(c).*from == source)
+        found.insert(c);
     }
     return found;
   }
@@ -67,7 +69,9 @@ class MemoryReplay {
     if (c == plan_.output) found.insert(kHead);
     return found;
   }
-  std::set<int> kv_readers(int c) const { return readers(&Cell::runs_attention, &Cell::kv_from, c); }
+  std::set<int> kv_readers(int c) const {
+    return readers(&Cell::runs_attention, &Cell::kv_from, c);
+  }
   std::set<int> query_sharers(int c) const {
     return readers(&Cell::runs_attention, &Cell::query_grad_to, c);
   }

@@ -23,8 +23,8 @@ TEST(Model, HasTheLogitsOfTheNaiveReferenceForAnyLayout) {
     options.document_mask = documents;
     test::TestNetwork network(config, options, number);
     const test::RandomBatch batch(config, 1, 6, number, documents);
-    const auto naive = test::naive_model(config).logits(network.naive_weights(), batch.tokens,
-                                                        batch.first_key);
+    const auto naive =
+        test::naive_model(config).logits(network.naive_weights(), batch.tokens, batch.first_key);
     EXPECT_LT(test::relative_distance(network.logits(batch.batch()), flat(naive)),
               test::rounding_bound(network.model(), DType::kF64))
         << layout.layer_types << " m=" << layout.m << " b=" << layout.b;

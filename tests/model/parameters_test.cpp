@@ -1,8 +1,8 @@
 #include "lckv/model/parameters.h"
 
-#include <gtest/gtest.h>
-
 #include <set>
+
+#include <gtest/gtest.h>
 
 #include "lckv/test_support/test_network.h"
 

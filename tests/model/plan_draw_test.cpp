@@ -27,7 +27,8 @@ TEST(DrawPlan, ShowsPassesOverLayers) {
             "  o block without          m likewise, without                 k likewise, without\n"
             "\n"
             "0       once        layer 0 reads itself\n"
-            "1-6     7+2 passes  layers 1-5 read layer 6 of the pass before, strict; layer 6 reads itself\n"
+            "1-6     7+2 passes  layers 1-5 read layer 6 of the pass before, strict; layer 6 reads "
+            "itself\n"
             "7       once        layer 7 reads itself\n"
             "K,V in 3 of 8 layers: 0, 6-7\n");
 }
@@ -51,7 +52,8 @@ TEST(DrawPlan, NamesWindowsAndSharedSources) {
   const std::string text = drawn("0s_1s_0_0_0", 7, 2);
   EXPECT_THAT(text, HasSubstr("layers 0-1 read themselves, window 1024;"));
   EXPECT_THAT(text, HasSubstr("layers 2-4 read layer 0\n"));
-  EXPECT_THAT(drawn("0_0_2_2", 7, 2), HasSubstr("layers 0-1 read layer 0; layers 2-3 read layer 2"));
+  EXPECT_THAT(drawn("0_0_2_2", 7, 2),
+              HasSubstr("layers 0-1 read layer 0; layers 2-3 read layer 2"));
 }
 
 TEST(DrawPlan, WithoutTrainingShowsNoGradient) {
@@ -74,7 +76,8 @@ std::string lasagna(int layers) {
 TEST(DrawPlan, NeverExceedsAHundredColumns) {
   for (const std::string& layer_types :
        {condensed(8), condensed(22), condensed(32), condensed(60), condensed(120), lasagna(32),
-        lasagna(64), std::string("0_1s_1s_3s_3s_3s_0_7s_7s_9s_9s_9s_12_13s_13s_15s_15s_15s_12_19s")}) {
+        lasagna(64),
+        std::string("0_1s_1s_3s_3s_3s_0_7s_7s_9s_9s_9s_12_13s_13s_15s_15s_15s_12_19s")}) {
     for (const std::string& line : split(drawn(layer_types, 7, 2), '\n')) {
       EXPECT_LE(line.size(), 100u) << line;
       EXPECT_TRUE(line.empty() || line.back() != ' ') << '"' << line << '"';

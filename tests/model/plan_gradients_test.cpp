@@ -1,8 +1,8 @@
 #include "lckv/model/plan_gradients.h"
 
-#include <gtest/gtest.h>
-
 #include <functional>
+
+#include <gtest/gtest.h>
 
 #include "lckv/test_support/random_layout.h"
 
@@ -30,7 +30,8 @@ std::vector<bool> touched(const Plan& plan, int c) {
   return groups;
 }
 
-/// Walks the backward sweep with flags; "" when every first write overwrites and nothing is written after its last.
+/// Walks the backward sweep with flags; "" when every first write overwrites and nothing is written
+/// after its last.
 std::string complaint(const Plan& plan, const GradientSchedule& schedule) {
   std::vector<std::vector<bool>> written(plan.layers.size(), std::vector<bool>(kGroups, false));
   std::vector<std::vector<bool>> final = written;
@@ -39,7 +40,8 @@ std::string complaint(const Plan& plan, const GradientSchedule& schedule) {
     const std::vector<bool> groups = touched(plan, c);
     for (size_t g = 0; g < kGroups; ++g) {
       if (!groups[g]) continue;
-      if ((schedule[layer][g].first == c) == written[layer][g]) return "overwrites at the wrong visit";
+      if ((schedule[layer][g].first == c) == written[layer][g])
+        return "overwrites at the wrong visit";
       if (final[layer][g]) return "written after it was final";
       written[layer][g] = true;
       final[layer][g] = schedule[layer][g].last == c;

@@ -30,7 +30,8 @@ TEST(PlanMemory, EveryStepFindsWhatItReads) {
   for (uint64_t number = 0; number < 10000; ++number) {
     const Plan plan = random_plan(number);
     const PlanMemory memory = plan_memory(plan, kLevels[number % 3], number % 2 == 0);
-    ASSERT_EQ(MemoryReplay(plan, memory).complaint(), "") << "plan " << number << "\n" << draw(plan);
+    ASSERT_EQ(MemoryReplay(plan, memory).complaint(), "") << "plan " << number << "\n"
+                                                          << draw(plan);
   }
 }
 
@@ -69,8 +70,8 @@ TEST(PlanMemory, RecomputingMoreKeepsLess) {
 
 TEST(PlanMemory, PassesWithoutGradientKeepOnlyKeysAndValues) {
   const auto slots = [](int m) {
-    return plan_memory(build_plan(make_layer_specs("3_3_3_3", 4, 16, false), m, 2), Recompute::kNone,
-                       false)
+    return plan_memory(build_plan(make_layer_specs("3_3_3_3", 4, 16, false), m, 2),
+                       Recompute::kNone, false)
         .slots;
   };
   EXPECT_EQ(slots(2), slots(40));
@@ -99,9 +100,9 @@ TEST(MemoryReplay, NoticesALifeThatEndsEarlyOrBeginsLate) {
 
 TEST(MemoryReplay, NoticesOneSlotLess) {
   const PlanMemory memory = plan_memory(condensed(), Recompute::kNone, false);
-  for (const ValueKind kind : {ValueKind::kHidden, ValueKind::kKv, ValueKind::kNormed,
-                               ValueKind::kQueries, ValueKind::kMid, ValueKind::kGateUp,
-                               ValueKind::kHiddenGrad}) {
+  for (const ValueKind kind :
+       {ValueKind::kHidden, ValueKind::kKv, ValueKind::kNormed, ValueKind::kQueries,
+        ValueKind::kMid, ValueKind::kGateUp, ValueKind::kHiddenGrad}) {
     ASSERT_GT(memory.slots[static_cast<size_t>(kind)], 1);
     PlanMemory squeezed = memory;
     const int last = memory.slots[static_cast<size_t>(kind)] - 1;

@@ -13,8 +13,9 @@
 
 namespace lckv::model {
 
-/// What a plan must look like, derived a second time from the prose of spec/lckv.md sections 2, 3, 5 and 6: by looking sources up
-/// instead of unrolling, and by a graph search from the output instead of a sweep over cells.
+/// What a plan must look like, derived a second time from the prose of spec/lckv.md sections 2, 3,
+/// 5 and 6: by looking sources up instead of unrolling, and by a graph search from the output
+/// instead of a sweep over cells.
 class PlanOracle {
  public:
   struct Visit {
@@ -127,7 +128,8 @@ class PlanOracle {
   }
   bool is_live(const Visit& v, Part part) const { return live_.contains({v, part}); }
 
-  /// Section 6, saving 3: the first attending visit of this layer with the same input, of those with gradient if asked.
+  /// Section 6, saving 3: the first attending visit of this layer with the same input, of those
+  /// with gradient if asked.
   Visit first_with_same_queries(const Visit& v, bool with_gradient) const {
     for (int pass = 0; pass < v.pass; ++pass) {
       const Visit other{pass, v.layer};
@@ -164,7 +166,9 @@ class PlanOracle {
     return "";
   }
 
-  static std::string describe(const Visit& v) { return format("layer {} pass {}", v.layer, v.pass); }
+  static std::string describe(const Visit& v) {
+    return format("layer {} pass {}", v.layer, v.pass);
+  }
 
   std::vector<LayerSpec> layers_;
   int m_, b_;

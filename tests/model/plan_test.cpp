@@ -1,9 +1,10 @@
-#include <gtest/gtest.h>
+#include "lckv/model/plan.h"
 
 #include <functional>
 
+#include <gtest/gtest.h>
+
 #include "lckv/base/error.h"
-#include "lckv/model/plan.h"
 #include "lckv/test_support/random_layout.h"
 #include "lckv/test_support/refusal.h"
 #include "plan_oracle.h"
@@ -131,11 +132,13 @@ TEST(VerifyPlan, RefusesReadingWhatIsNotWritten) {
   expect_rule([](Plan& p) { cell_at(p, 3, 0).writes_kv = false; }, "a cell does something");
   expect_rule([](Plan& p) { cell_at(p, 0, 0).writes_kv = false; },
               "K,V come from a cell that writes them");
-  expect_rule([](Plan& p) {
-    Cell& cell = cell_at(p, 2, 1);
-    cell.runs_block = cell.runs_attention = false;
-    cell.writes_kv = true;
-  }, "only layers that are read write K,V");
+  expect_rule(
+      [](Plan& p) {
+        Cell& cell = cell_at(p, 2, 1);
+        cell.runs_block = cell.runs_attention = false;
+        cell.writes_kv = true;
+      },
+      "only layers that are read write K,V");
 }
 
 TEST(VerifyPlan, RefusesTheWrongLayerBelowOrBeside) {

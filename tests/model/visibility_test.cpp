@@ -132,10 +132,10 @@ TEST_P(Visibility, TwoDocumentsInABlockAreEachAlone) {
 
       test::TestNetwork first(config, model_options(config, dtype(), 1, kFirst));
       test::TestNetwork second(config, model_options(config, dtype(), 1, kSecond));
-      const TokenBatch first_batch = {std::span(batch.tokens).first(kFirst),
-                                      std::span(batch.targets).first(kFirst), {}};
-      const TokenBatch second_batch = {std::span(batch.tokens).last(kSecond),
-                                       std::span(batch.targets).last(kSecond), {}};
+      const TokenBatch first_batch = {
+          std::span(batch.tokens).first(kFirst), std::span(batch.targets).first(kFirst), {}};
+      const TokenBatch second_batch = {
+          std::span(batch.tokens).last(kSecond), std::span(batch.targets).last(kSecond), {}};
       std::vector<double> alone = first.logits(first_batch);
       const std::vector<double> rest = second.logits(second_batch);
       alone.insert(alone.end(), rest.begin(), rest.end());

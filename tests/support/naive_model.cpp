@@ -38,8 +38,8 @@ struct NaiveModel::Run {
   std::span<const int32_t> first_key;
   const Boundary* frozen = nullptr;  // start from these after pass m
   Boundary* recorded = nullptr;      // keep them after pass m
-  std::map<int, KeyValues> newest;       // by layer: the K,V of the newest pass
-  std::map<int, KeyValues> before;       // of the pass before, inside a group
+  std::map<int, KeyValues> newest;   // by layer: the K,V of the newest pass
+  std::map<int, KeyValues> before;   // of the pass before, inside a group
 
   const Row& weight(const std::string& name) const { return weights.at(name); }
 };
@@ -114,15 +114,18 @@ void NaiveModel::project_kv(const Run& run, int layer, const Row& x, int64_t pos
   kv.v.push_back(times(run.weight(in_layer(layer, "self_attn.v_proj")), x));
 }
 
-/// The attention output of the query at position t, all heads side by side; the zero vector where no key is visible.
+/// The attention output of the query at position t, all heads side by side; the zero vector where
+/// no key is visible.
 Row NaiveModel::attend(const Run& run, int layer, const Row& x, int64_t t,
                        const KeyValues* kv) const {
   Row q = times(run.weight(in_layer(layer, "self_attn.q_proj")), x);
   rotate(q, t);
   Row out(q.size(), 0.0);
   const int64_t end = strict(layer) ? t : t + 1;
-  int64_t begin = windowed_[static_cast<size_t>(layer)] ? std::max<int64_t>(0, t - d_.sliding_window) : 0;
-  if (!run.first_key.empty()) begin = std::max<int64_t>(begin, run.first_key[static_cast<size_t>(t)]);
+  int64_t begin =
+      windowed_[static_cast<size_t>(layer)] ? std::max<int64_t>(0, t - d_.sliding_window) : 0;
+  if (!run.first_key.empty())
+    begin = std::max<int64_t>(begin, run.first_key[static_cast<size_t>(t)]);
   if (kv == nullptr || begin >= end) return out;
   for (int64_t h = 0; h < d_.Hq; ++h) {
     const auto from = static_cast<size_t>(h * d_.D);
@@ -171,7 +174,8 @@ void NaiveModel::run_pass(Run& run, const Group& group, Rows& hidden) const {
     for (const Row& h : hidden) x.push_back(norm(run, in_layer(layer, "input_layernorm"), h));
     if (has_kv(layer)) {
       KeyValues kv;
-      for (size_t t = 0; t < x.size(); ++t) project_kv(run, layer, x[t], static_cast<int64_t>(t), kv);
+      for (size_t t = 0; t < x.size(); ++t)
+        project_kv(run, layer, x[t], static_cast<int64_t>(t), kv);
       run.newest[layer] = std::move(kv);
     }
     const int read = reads_[static_cast<size_t>(layer)];
@@ -250,7 +254,8 @@ NaiveModel::Rows NaiveModel::decode(const Weights& weights, std::span<const int3
       const Row x = norm(state, in_layer(layer, "input_layernorm"), h);
       const auto position = static_cast<int64_t>(t);
       if (has_kv(layer)) project_kv(state, layer, x, position, state.newest[layer]);
-      // An upward layer sees positions below t only, so that the token's own K,V need not exist yet.
+      // An upward layer sees positions below t only, so that the token's own K,V need not exist
+      // yet.
       const KeyValues& cache = state.newest[reads_[static_cast<size_t>(layer)]];
       h = finish_block(state, layer, h, attend(state, layer, x, position, &cache));
     }

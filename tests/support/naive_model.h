@@ -8,8 +8,9 @@
 
 namespace lckv::test {
 
-/// An LCKV model written straight from the prose of spec/lckv.md sections 2-4, 7.3 and 8: plain loops in double, no plan, no
-/// kernels, nothing dropped. Slow, and independent of everything it is compared with.
+/// An LCKV model written straight from the prose of spec/lckv.md sections 2-4, 7.3 and 8: plain
+/// loops in double, no plan, no kernels, nothing dropped. Slow, and independent of everything it is
+/// compared with.
 class NaiveModel {
  public:
   struct Definition {
@@ -29,12 +30,14 @@ class NaiveModel {
   struct KeyValues {
     Rows k, v;  // [T][Hkv * D], keys rotated
   };
-  /// What pass m of every iterated group leaves, by layer: the constants that the gradient passes start from.
+  /// What pass m of every iterated group leaves, by layer: the constants that the gradient passes
+  /// start from.
   using Boundary = std::map<int, KeyValues>;
 
   explicit NaiveModel(const Definition& definition);
 
-  /// Logits [T][V] of one sequence, m + b passes per group. first_key[t]: start of t's document; empty: one document.
+  /// Logits [T][V] of one sequence, m + b passes per group. first_key[t]: start of t's document;
+  /// empty: one document.
   Rows logits(const Weights& weights, std::span<const int32_t> tokens,
               std::span<const int32_t> first_key = {}) const;
   /// The same, and the constants at the gradient boundary.
@@ -59,7 +62,9 @@ class NaiveModel {
 
   std::vector<Group> groups() const;
   bool has_kv(int layer) const;
-  bool strict(int layer) const { return reads_[static_cast<size_t>(layer)] > layer || d_.force_nodiag; }
+  bool strict(int layer) const {
+    return reads_[static_cast<size_t>(layer)] > layer || d_.force_nodiag;
+  }
   Rows run(Run& run) const;
   void run_group(Run& run, const Group& group, Rows& hidden) const;
   void run_pass(Run& run, const Group& group, Rows& hidden) const;

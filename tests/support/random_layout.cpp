@@ -19,7 +19,8 @@ RandomLayout random_layout(uint64_t seed, uint64_t number, int max_layers, int m
   layout.force_nodiag = below(2) == 0;
   const bool near_by = below(2) == 0;
   for (int i = 0; i < layout.layers; ++i) {
-    const int reads = near_by ? std::clamp(i - 1 + below(4), 0, layout.layers - 1) : below(layout.layers);
+    const int reads =
+        near_by ? std::clamp(i - 1 + below(4), 0, layout.layers - 1) : below(layout.layers);
     layout.layer_types += format("{}{}{}", i == 0 ? "" : "_", reads, below(8) == 0 ? "s" : "");
   }
   return layout;

@@ -16,7 +16,8 @@ struct RandomLayout {
   int b = 1;
 };
 
-/// 1..max_layers layers; about half of the strings read near by, so that several groups form; one entry in eight has the suffix s.
+/// 1..max_layers layers; about half of the strings read near by, so that several groups form; one
+/// entry in eight has the suffix s.
 RandomLayout random_layout(uint64_t seed, uint64_t number, int max_layers, int max_m, int max_b);
 
 }  // namespace lckv::test

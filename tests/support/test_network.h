@@ -18,10 +18,12 @@
 
 namespace lckv::test {
 
-/// Programs that include this start on one CPU thread: models this small wait for a second one longer than it helps them.
+/// Programs that include this start on one CPU thread: models this small wait for a second one
+/// longer than it helps them.
 inline const bool kOneThread = (ops::set_cpu_threads(1), true);
 
-/// C = 12, F = 10, V = 11, 4 query heads of width 4 over 2 key/value heads, window 2; as many layers as layer_types has.
+/// C = 12, F = 10, V = 11, 4 query heads of width 4 over 2 key/value heads, window 2; as many
+/// layers as layer_types has.
 inline config::ModelConfig small_config(const std::string& layer_types, int m = 2, int b = 2) {
   config::ModelConfig config;
   config.hidden_size = 12;
@@ -38,7 +40,8 @@ inline config::ModelConfig small_config(const std::string& layer_types, int m = 
   return config;
 }
 
-/// Tokens, next-token targets with every seventh left out, and, when asked for, documents of about four tokens.
+/// Tokens, next-token targets with every seventh left out, and, when asked for, documents of about
+/// four tokens.
 struct RandomBatch {
   RandomBatch(const config::ModelConfig& config, int64_t B, int64_t T, uint64_t seed,
               bool documents = false) {
@@ -59,7 +62,8 @@ struct RandomBatch {
   /// Sequences first..end-1 of T tokens.
   model::TokenBatch sequences(int64_t first, int64_t end, int64_t T) const {
     const auto cut = [&](const std::vector<int32_t>& all) {
-      const auto from = static_cast<size_t>(first * T), count = static_cast<size_t>((end - first) * T);
+      const auto from = static_cast<size_t>(first * T),
+                 count = static_cast<size_t>((end - first) * T);
       return all.empty() ? std::span<const int32_t>() : std::span(all).subspan(from, count);
     };
     return {cut(tokens), cut(targets), cut(first_key)};
@@ -165,9 +169,10 @@ inline double relative_distance(const std::vector<double>& a, const std::vector<
   return comparable ? std::sqrt(difference / size) : std::numeric_limits<double>::infinity();
 }
 
-/// Bound of relative_distance() between two evaluations of one model that round differently. Every visit passes on what fourteen
-/// sums (norms, projections, scores, softmax, values, MLP; forward and backward) rounded; independent roundings add up as
-/// their root, and the random weights of TestNetwork amplify them little.
+/// Bound of relative_distance() between two evaluations of one model that round differently. Every
+/// visit passes on what fourteen sums (norms, projections, scores, softmax, values, MLP; forward
+/// and backward) rounded; independent roundings add up as their root, and the random weights of
+/// TestNetwork amplify them little.
 inline double rounding_bound(model::Model& model, DType dtype) {
   constexpr double kSumsPerCell = 14;
   constexpr double kConditioning = 8;

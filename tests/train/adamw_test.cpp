@@ -1,10 +1,10 @@
 #include "lckv/train/adamw.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <limits>
 #include <memory>
+
+#include <gtest/gtest.h>
 
 #include "lckv/test_support/test_network.h"
 
@@ -40,7 +40,8 @@ class AdamWTest : public testing::Test {
   static void fill(const View& view, double value) {
     with_float_type(view.dtype(), [&](auto tag) {
       using T = typename decltype(tag)::type;
-      std::fill_n(view.data<T>(), view.numel(), static_cast<T>(static_cast<AccumulatorOf<T>>(value)));
+      std::fill_n(view.data<T>(), view.numel(),
+                  static_cast<T>(static_cast<AccumulatorOf<T>>(value)));
     });
   }
 
@@ -80,7 +81,8 @@ TEST_F(AdamWTest, TheFirstStepMovesEveryWeightByTheLearningRate) {
   const double expected = 1 + 0.25 * 0.001 / (0.001 + settings.eps);
   for (const View& storage : parts.weights.storages()) {
     for (const double value : test::values_of(storage)) {
-      ASSERT_NEAR(value, expected, 32 * 0x1p-53);  // a dozen roundings, two square roots' worth of conditioning
+      ASSERT_NEAR(value, expected,
+                  32 * 0x1p-53);  // a dozen roundings, two square roots' worth of conditioning
     }
   }
 }
@@ -121,8 +123,7 @@ TEST_F(AdamWTest, OneElementThatIsNotANumberShowsInTheNorm) {
     for (const View& storage : parts.gradients.storages()) {
       fill(storage, 0);
       storage.data<float>()[storage.numel() - 1] = bad;
-      EXPECT_FALSE(
-          std::isfinite(parts.optimizer.gradient_norm_squared(stream_, parts.gradients)));
+      EXPECT_FALSE(std::isfinite(parts.optimizer.gradient_norm_squared(stream_, parts.gradients)));
       fill(storage, 0);
     }
     EXPECT_EQ(parts.optimizer.gradient_norm_squared(stream_, parts.gradients), 0);
@@ -138,7 +139,8 @@ TEST_F(AdamWTest, MastersCollectStepsTooSmallForBf16) {
   settings.weight_decay = 0;
   settings.clip_norm = 0;
   for (int64_t step = 1; step <= 8; ++step) update(0x1p-10, settings, step);
-  const View weight = parts.weights.storages()[0], master = parts.optimizer.masters(parts.weights).storages()[0];
+  const View weight = parts.weights.storages()[0],
+             master = parts.optimizer.masters(parts.weights).storages()[0];
   EXPECT_EQ(master.dtype(), DType::kF32);
   // Eight steps of 1 - eps each, a few F32 roundings per step.
   EXPECT_NEAR(test::values_of(master)[0], 1 - 8 * 0x1p-10, 8 * 4 * 0x1p-24 + 8 * 0x1p-10 * 1e-6);

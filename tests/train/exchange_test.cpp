@@ -84,7 +84,8 @@ class Exchange : public testing::Test {
  protected:
   Exchange() {
     const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = std::filesystem::path(testing::TempDir()) / ("lckv_exchange_" + std::string(test->name()));
+    folder_ =
+        std::filesystem::path(testing::TempDir()) / ("lckv_exchange_" + std::string(test->name()));
     out_ = folder_ / "out";
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
@@ -109,7 +110,8 @@ class Exchange : public testing::Test {
     if (!also.empty()) tensors.push_back({also, extra.view(), DType::kF32});
     checkpoint::write_safetensors(path, tensors);
   }
-  void export_to_out(const config::ModelConfig& config, const Weights& weights, DType stored) const {
+  void export_to_out(const config::ModelConfig& config, const Weights& weights,
+                     DType stored) const {
     export_hf(out_, config, weights.set(), stored, tokenizer_, ExistingFolder::kReplace);
   }
 
@@ -246,7 +248,8 @@ TEST_F(Exchange, AveragesTheProjectionsOfAllReaders) {
       ASSERT_EQ(singles[name].data<float>()[i], static_cast<float>(sum / 6));
     }
   }
-  for (const std::string& name : {key(0), value(7), std::string("model.layers.3.mlp.up_proj.weight")}) {
+  for (const std::string& name :
+       {key(0), value(7), std::string("model.layers.3.mlp.up_proj.weight")}) {
     EXPECT_TRUE(test::bit_equal(doubles[name], whole[name])) << name;
   }
 }
@@ -255,7 +258,8 @@ TEST_F(Exchange, NamesTensorsThatHaveNoPlace) {
   const config::ModelConfig config = golden_config("0_6_6_6_6_6_6_7");
   const Weights ours(config, DType::kF32);
   const auto exact = [&] { import_weights(kGoldenWeights, config, KvInit::kExact, ours.set()); };
-  test::expect_refusal<DataError>(exact, kGoldenWeights + ": 10 tensors have no place in the model:");
+  test::expect_refusal<DataError>(exact,
+                                  kGoldenWeights + ": 10 tensors have no place in the model:");
   test::expect_refusal<DataError>(exact, key(1));
   test::expect_refusal<DataError>(exact, "train.init_kv");
 }

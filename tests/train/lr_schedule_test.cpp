@@ -1,8 +1,8 @@
 #include "lckv/train/lr_schedule.h"
 
-#include <gtest/gtest.h>
-
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace lckv::train {
 namespace {
@@ -16,7 +16,8 @@ constexpr double kRounding = 8 * 4 * 0x1p-52;  // a handful of operations on num
 void expect_rates(const ScheduleConfig& schedule, const std::vector<double>& rates) {
   const auto steps = static_cast<int64_t>(rates.size());
   for (int64_t step = 0; step < steps; ++step) {
-    EXPECT_NEAR(learning_rate(schedule, kLr, steps, step), rates[static_cast<size_t>(step)], kRounding)
+    EXPECT_NEAR(learning_rate(schedule, kLr, steps, step), rates[static_cast<size_t>(step)],
+                kRounding)
         << "step " << step;
   }
 }

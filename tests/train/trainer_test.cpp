@@ -1,10 +1,10 @@
 #include "lckv/train/trainer.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <cstring>
 #include <memory>
+
+#include <gtest/gtest.h>
 
 #include "lckv/test_support/test_network.h"
 
@@ -17,9 +17,13 @@ constexpr int64_t kT = 6;
 class TestTrainer {
  public:
   TestTrainer(DType dtype, int64_t B) {
+    ops::set_cpu_threads(1);  // other tests of this program change it
     config::ModelConfig config = test::small_config("0_3_3_3_4", 1, 2);
     config.initializer_range = 0.3;
-    const Trainer::Options options = {.dtype = dtype, .B = B, .T = kT};
+    Trainer::Options options;
+    options.dtype = dtype;
+    options.B = B;
+    options.T = kT;
     Arena planned = Arena::planning();
     Trainer(planned, config, options);
     arena_ = std::make_unique<Arena>(Arena::allocate(planned));
@@ -69,11 +73,8 @@ class TrainerLaw : public testing::TestWithParam<DType> {
     return {test::small_config("0_3_3_3_4", 1, 2), 4, kT, seed};
   }
 };
-INSTANTIATE_TEST_SUITE_P(Cpu, TrainerLaw,
-                         testing::Values(DType::kF64, DType::kF32, DType::kBF16),
-                         [](const testing::TestParamInfo<DType>& info) {
-                           return std::string(name(info.param));
-                         });
+INSTANTIATE_TEST_SUITE_P(Cpu, TrainerLaw, testing::Values(DType::kF64, DType::kF32, DType::kBF16),
+                         [](const auto& test_case) { return std::string(name(test_case.param)); });
 
 TEST_P(TrainerLaw, LearnsABatchByHeart) {
   TestTrainer trainer(dtype(), 4);
@@ -102,8 +103,8 @@ TEST_P(TrainerLaw, MicroBatchesAreOneLargeBatch) {
     const StepResult one = whole.step(batch, 1, step);
     const StepResult two = halves.step(batch, 2, step);
     const StepResult four = singles.step(batch, 4, step);
-    const double bound = static_cast<double>(step) *
-                         test::rounding_bound(whole->network(), dtype());
+    const double bound =
+        static_cast<double>(step) * test::rounding_bound(whole->network(), dtype());
     EXPECT_NEAR(two.loss, one.loss, bound * one.loss);
     EXPECT_NEAR(four.loss, one.loss, bound * one.loss);
     EXPECT_NEAR(two.grad_norm, one.grad_norm, bound * one.grad_norm);
@@ -149,7 +150,8 @@ TEST_P(TrainerLaw, AStepThatIsNotFiniteChangesNothing) {
 TEST_P(TrainerLaw, AFiniteStepChangesEveryTensor) {
   TestTrainer trainer(dtype(), 4);
   std::vector<std::vector<double>> before;
-  for (const View& storage : trainer->masters().storages()) before.push_back(test::values_of(storage));
+  for (const View& storage : trainer->masters().storages())
+    before.push_back(test::values_of(storage));
   EXPECT_TRUE(trainer.step(batch(1), 1, 1).updated);
   for (size_t s = 0; s < before.size(); ++s) {
     EXPECT_NE(test::values_of(trainer->masters().storages()[s]), before[s]) << s;

@@ -12,7 +12,7 @@ LCKV_CPU_BEGIN
 template <class F>
 void parallel_tasks(int64_t count, const F& f) {
   std::exception_ptr failure;
-#pragma omp parallel for schedule(dynamic, 1)
+#pragma omp parallel for schedule(dynamic, 1) if (count > 1)
   for (int64_t task = 0; task < count; ++task) {
     try {
       f(task);

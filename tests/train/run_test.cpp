@@ -1,0 +1,163 @@
+#include "lckv/train/run.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "lckv/base/log.h"
+#include "lckv/checkpoint/tensor_set.h"
+#include "lckv/tensor/buffer.h"
+#include "tiny_run.h"
+
+namespace lckv::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::atomic<bool> kNeverStop{false};
+
+class RunTest : public testing::Test {
+ protected:
+  RunTest() { set_log_quiet(true); }
+  ~RunTest() override { set_log_quiet(false); }
+};
+
+std::vector<nlohmann::json> metrics_of(const config::RunConfig& run) {
+  std::ifstream file(run.output + "/metrics.jsonl");
+  std::vector<nlohmann::json> rows;
+  for (std::string line; std::getline(file, line);) rows.push_back(nlohmann::json::parse(line));
+  return rows;
+}
+
+/// Everything of the last saved state, by name.
+std::map<std::string, std::vector<char>> tensors_of(const config::RunConfig& run, const std::string& step) {
+  const auto set = checkpoint::TensorSet::open(fs::path(run.output) / step / "rank-00000.safetensors");
+  std::map<std::string, std::vector<char>> tensors;
+  for (const std::string& name : set.names()) {
+    Buffer buffer(set.info(name).dtype, set.info(name).shape);
+    set.read(name, buffer.view());
+    const char* bytes = static_cast<const char*>(buffer.raw());
+    tensors[name].assign(bytes, bytes + buffer.bytes());
+  }
+  return tensors;
+}
+
+TEST_F(RunTest, LossFallsAndEveryStepIsInTheMetricsOnce) {
+  const config::RunConfig run = test::tiny_run(test::fresh_folder("falls"));
+  const RunResult result = run_training(run, kNeverStop);
+  EXPECT_EQ(result.step, 8);
+  EXPECT_FALSE(result.stopped);
+  std::vector<int> steps;
+  double first = 0, last = 0;
+  for (const auto& row : metrics_of(run)) {
+    if (!row.contains("loss")) continue;
+    steps.push_back(row["step"]);
+    if (steps.size() == 1) first = row["loss"];
+    last = row["loss"];
+  }
+  EXPECT_THAT(steps, testing::ElementsAre(1, 2, 3, 4, 5, 6, 7, 8));
+  EXPECT_LT(last, first - 0.1);
+  EXPECT_TRUE(fs::exists(run.output + "/config.yaml"));
+}
+
+class ResumeTest : public RunTest, public testing::WithParamInterface<config::Precision> {};
+
+TEST_P(ResumeTest, ContinuedRunEqualsTheUninterruptedOneBitForBit) {
+  const fs::path folder = test::fresh_folder("resume");
+  config::RunConfig whole = test::tiny_run(folder);
+  whole.train.precision = GetParam();
+  run_training(whole, kNeverStop);
+
+  // A run that died after step 3: its saved state, and metrics that had already gone further.
+  config::RunConfig continued = whole;
+  continued.output = (folder / "continued").string();
+  fs::create_directories(continued.output);
+  fs::copy(whole.output + "/step-00000003", continued.output + "/step-00000003", fs::copy_options::recursive);
+  fs::copy_file(whole.output + "/metrics.jsonl", continued.output + "/metrics.jsonl");
+  run_training(continued, kNeverStop);
+
+  EXPECT_EQ(tensors_of(continued, "step-00000008"), tensors_of(whole, "step-00000008"));
+  const auto expected = metrics_of(whole), actual = metrics_of(continued);
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t i = 0; i < actual.size(); ++i) {
+    for (const char* key : {"step", "loss", "grad_norm", "lr", "validation_loss", "tokens"}) {
+      EXPECT_EQ(actual[i].value(key, nlohmann::json()), expected[i].value(key, nlohmann::json())) << key;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Precisions, ResumeTest,
+                         testing::Values(config::Precision::kFp32, config::Precision::kBf16));
+
+TEST_F(RunTest, MicroBatchesOfAnySizeGiveTheSameTraining) {
+  // Double precision: what differs is the order of sums alone.
+  const fs::path folder = test::fresh_folder("micro");
+  config::RunConfig run = test::tiny_run(folder);
+  run.train.precision = config::Precision::kFp64;
+  std::vector<double> losses;
+  for (const int64_t B : {4, 2, 1}) {
+    run.output = (folder / std::to_string(B)).string();
+    run.train.micro_batch_sequences = B;
+    losses.push_back(run_training(run, kNeverStop).loss);
+  }
+  EXPECT_NEAR(losses[1], losses[0], 1e-9 * losses[0]);
+  EXPECT_NEAR(losses[2], losses[0], 1e-9 * losses[0]);
+}
+
+TEST_F(RunTest, StopBeforeTheFirstStepSavesAndTheSameCommandContinues) {
+  const config::RunConfig run = test::tiny_run(test::fresh_folder("stop"));
+  const std::atomic<bool> stop{true};
+  const RunResult stopped = run_training(run, stop);
+  EXPECT_TRUE(stopped.stopped);
+  EXPECT_EQ(stopped.step, 0);
+  EXPECT_EQ(run_training(run, kNeverStop).step, 8);
+}
+
+TEST_F(RunTest, RefusesToContinueAsAnotherRunAndNamesTheKeys) {
+  config::RunConfig run = test::tiny_run(test::fresh_folder("other"));
+  run_training(run, kNeverStop);
+  run.optimizer.lr = 1e-3;
+  run.model.forward_passes = 3;
+  run.train.threads = 2;  // may differ
+  try {
+    run_training(run, kNeverStop);
+    FAIL() << "continued";
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("optimizer.lr: 0.001, the saved run has 0.003"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("model.forward_passes: 3, the saved run has 2"));
+    EXPECT_THAT(error.what(), testing::Not(testing::HasSubstr("threads")));
+  }
+}
+
+TEST_F(RunTest, RefusesATokenizerLargerThanTheModel) {
+  config::RunConfig run = test::tiny_run(test::fresh_folder("vocabulary"));
+  run.model.vocab_size = 200;
+  try {
+    run_training(run, kNeverStop);
+    FAIL() << "trained";
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("train.h5: made with a tokenizer of 258 tokens, but model.vocab_size is 200"));
+  }
+  EXPECT_FALSE(fs::exists(run.output));
+}
+
+TEST_F(RunTest, DivergingRunStopsWithItsOwnExitCodeAndKeepsTheLastGoodState) {
+  config::RunConfig run = test::tiny_run(test::fresh_folder("diverge"));
+  run.train.steps = 40;
+  run.schedule.kind = config::Schedule::kConstant;
+  run.optimizer.clip_norm = 0;
+  run.optimizer.lr = 1e30;
+  run.train.max_nonfinite_steps = 2;
+  try {
+    run_training(run, kNeverStop);
+    FAIL() << "did not diverge";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.exit_code(), ExitCode::kDiverged);
+    EXPECT_THAT(error.what(), testing::HasSubstr("2 steps in a row"));
+  }
+  for (const auto& row : metrics_of(run)) EXPECT_TRUE(row.is_object());  // NaN is null, the lines are JSON
+}
+
+}  // namespace
+}  // namespace lckv::train
