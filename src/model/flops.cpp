@@ -40,8 +40,8 @@ void add_backward(const Plan& plan, int c, const Dims& d, Flops& flops) {
   if (cell.runs_attention) {
     if (cell.query_grad_to == c) flops.projections += 2 * queries(d);
     flops.projections += 2 * output(d);
-    const bool keys_are_constant = cell.kv_from == kZeroKv ||
-                                   !plan.cells[static_cast<size_t>(cell.kv_from)].keeps_grad;
+    const bool keys_are_constant =
+        cell.kv_from == kZeroKv || !plan.cells[static_cast<size_t>(cell.kv_from)].keeps_grad;
     // dP and dQ always, dK and dV where the keys have a gradient.
     flops.attention += (keys_are_constant ? 1 : 2) * attention(plan, cell, d);
   }

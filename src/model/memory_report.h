@@ -10,10 +10,10 @@ namespace lckv::model {
 /// What an arena holds, or will hold: bytes by kind of memory.
 struct MemoryReport {
   struct Kind {
-    std::string kind;        // "weights", "gradients", "activations", ...
-    int64_t bytes = 0;       // padding included
+    std::string kind;   // "weights", "gradients", "activations", ...
+    int64_t bytes = 0;  // padding included
     int pieces = 0;
-    std::string largest;     // name of the largest piece
+    std::string largest;  // name of the largest piece
     int64_t largest_bytes = 0;
   };
 

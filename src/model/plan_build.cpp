@@ -29,8 +29,6 @@ namespace {
 /// Appends one pass over a segment's layers. `newest_kv[j]`: the cell that last wrote K,V of layer j, or kZeroKv.
 void append_pass(Plan& plan, const Segment& segment, int pass, int input, bool keeps_grad,
                  const PlanOptions& options, std::vector<int>& newest_kv) {
-  // Upward reads see the previous pass: remember it before this pass overwrites the entries.
-  const std::vector<int> previous_kv = newest_kv;
   int hidden = input;
   for (int i = segment.first; i <= segment.last; ++i) {
     const LayerSpec& layer = plan.layers[static_cast<size_t>(i)];
@@ -40,7 +38,8 @@ void append_pass(Plan& plan, const Segment& segment, int pass, int input, bool k
     cell.layer = i;
     cell.pass = pass;
     cell.hidden_from = hidden;
-    cell.kv_from = (layer.upward ? previous_kv : newest_kv)[static_cast<size_t>(layer.reads)];
+    // A higher layer has not been visited in this pass yet: its newest K,V are those of the pass before.
+    cell.kv_from = newest_kv[static_cast<size_t>(layer.reads)];
     cell.masks_self = layer.masks_self;
     cell.writes_kv = layer.has_kv;
     cell.runs_block = true;

@@ -8,8 +8,8 @@ namespace lckv::model {
 
 namespace {
 
-constexpr size_t kColumns = 100;         // of the terminal
-constexpr int kLayersPerBlock = 32;      // side by side; more wrap into another block
+constexpr size_t kColumns = 100;     // of the terminal
+constexpr int kLayersPerBlock = 32;  // side by side; more wrap into another block
 constexpr size_t kLabelColumns = 13;
 
 char symbol(const Cell& cell) {
@@ -37,7 +37,8 @@ class Picture {
     const size_t count = plan.layers.size();
     rows_.assign(static_cast<size_t>(passes_), std::string(count, ' '));
     for (const Cell& cell : plan.cells) {
-      // What runs once stands in the last row, which so shows the way of the hidden state to the head.
+      // What runs once stands in the last row, which so shows the way of the hidden state to the
+      // head.
       const bool iterated = segment_of(cell.layer).iterated;
       at(iterated ? cell.pass : passes_ - 1, cell.layer) = symbol(cell);
     }
@@ -81,9 +82,8 @@ class Picture {
         return i >= unit || unit == 1 ? static_cast<char>('0' + i / unit % 10) : ' ';
       });
     }
-    text += line("has K,V", first, end, [&](int i) {
-      return plan_.layers[static_cast<size_t>(i)].has_kv ? '*' : ' ';
-    });
+    text += line("has K,V", first, end,
+                 [&](int i) { return plan_.layers[static_cast<size_t>(i)].has_kv ? '*' : ' '; });
     for (int pass = 0; pass < passes_;) {
       const std::string& row = rows_[static_cast<size_t>(pass)];
       int last = pass;
@@ -118,7 +118,8 @@ std::string reading(const Plan& plan, int first, int last, bool themselves) {
   return text;
 }
 
-/// The last of the layers from `first` on that look at their keys as `first` does and fulfil `same_source`.
+/// The last of the layers from `first` on that look at their keys as `first` does and fulfil
+/// `same_source`.
 int last_alike(const Plan& plan, const Segment& segment, int first,
                const std::function<bool(int)>& same_source) {
   const LayerSpec& model = plan.layers[static_cast<size_t>(first)];
@@ -139,8 +140,8 @@ std::vector<std::string> readings(const Plan& plan, const Segment& segment) {
   std::vector<std::string> phrases;
   for (int first = segment.first; first <= segment.last;) {
     // A layer that reads itself begins "0-2 read themselves" or "0-2 read layer 0": the longer one.
-    const int last_of_target = last_alike(plan, segment, first,
-                                          [&](int i) { return reads(i) == reads(first); });
+    const int last_of_target =
+        last_alike(plan, segment, first, [&](int i) { return reads(i) == reads(first); });
     const int last_of_own = last_alike(plan, segment, first, [&](int i) { return reads(i) == i; });
     const bool themselves = reads(first) == first && last_of_own >= last_of_target;
     const int last = themselves ? last_of_own : last_of_target;
@@ -181,7 +182,9 @@ std::string key_value_layers(const Plan& plan) {
   std::vector<std::string> ranges;
   int owners = 0;
   const int count = static_cast<int>(plan.layers.size());
-  const auto has_kv = [&](int i) { return i < count && plan.layers[static_cast<size_t>(i)].has_kv; };
+  const auto has_kv = [&](int i) {
+    return i < count && plan.layers[static_cast<size_t>(i)].has_kv;
+  };
   for (int first = 0; first < count; ++first) {
     if (!has_kv(first)) continue;
     int last = first;

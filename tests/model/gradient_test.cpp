@@ -198,9 +198,18 @@ TEST(Gradient, OfATiedEmbeddingIsTheSumOfItsTwoUses) {
 }
 
 TEST(Gradient, OverwritesWhateverWasThereAndLeavesNothingUnwritten) {
-  // m = 1 and b = 1: layers that only write constants, or nothing, in gradient passes included.
-  for (const char* layer_types : {"0_1_2", "0_3_3_3_4", "1_1_2_2", "2_1_2_1", "3_3_3_3"}) {
-    const config::ModelConfig config = test::small_config(layer_types, 1, 1);
+  struct Layout {
+    const char* layer_types;
+    int m, b;
+  };
+  // Without weights that no visit writes, and with: W_Q and W_O of upward layers, W_K and W_V of
+  // layer 1.
+  for (const auto& [layer_types, m, b] : {Layout{"0_1_2", 1, 1},
+                                          {"0_3_3_3_4", 2, 2},
+                                          {"2_1_2_1", 1, 1},
+                                          {"0_3_3_3_4", 0, 1},
+                                          {"1_3_3_3", 1, 1}}) {
+    const config::ModelConfig config = test::small_config(layer_types, m, b);
     test::TestNetwork network(config, model_options(config, DType::kF32, 1, 4));
     const test::RandomBatch batch(config, 1, 4, 9);
     network.score_with_gradient(batch.batch());

@@ -60,6 +60,8 @@ TEST(DrawPlan, WithoutTrainingShowsNoGradient) {
   const std::string text = drawn("2_2_2", 2, 1, {.training = false});
   EXPECT_THAT(text, HasSubstr("pass 3       o o o\n"));
   EXPECT_THAT(text, HasSubstr("3 passes"));
+  EXPECT_THAT(drawn("2_2_2", 2, 1, {.training = false, .drop_unread = false}),
+              HasSubstr("passes 2-3   o o o\n"));
 }
 
 std::string condensed(int layers) {

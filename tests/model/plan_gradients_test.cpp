@@ -1,7 +1,5 @@
 #include "lckv/model/plan_gradients.h"
 
-#include <functional>
-
 #include <gtest/gtest.h>
 
 #include "lckv/test_support/random_layout.h"

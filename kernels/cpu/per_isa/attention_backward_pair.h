@@ -137,12 +137,12 @@ class BackwardPair {
     gather_queries(scratch_.dout, head_rows<T>(args_.dout), block, size_);
     std::fill_n(scratch_.lse_log2, size_.rows, 0.0f);
     std::fill_n(scratch_.delta, size_.rows, 0.0f);
+    const auto lse = head_statistics<float>(args_.lse);
     for (int64_t r = 0; r < size_.rows; ++r) {
       const int64_t t = r % size_.block_tokens;
       if (t >= block.tokens || block.visible[static_cast<size_t>(t)].empty()) continue;
       const int64_t head = kv_head_ * size_.group + r / size_.block_tokens;
-      scratch_.lse_log2[r] =
-          kLog2E * head_statistics<float>(args_.lse).at(b_, head, block.first_token + t);
+      scratch_.lse_log2[r] = kLog2E * lse.at(b_, head, block.first_token + t);
       scratch_.delta[r] = args_.delta.at(b_, head, block.first_token + t);
     }
   }
@@ -205,10 +205,11 @@ class BackwardPair {
   void store_dk_dv(int64_t block) {
     const int64_t first = block * kKeyBlock;
     const int64_t end = std::min(first + kKeyBlock, size_.keys);
+    const auto dk = head_rows<float>(args_.dk), dv = head_rows<float>(args_.dv);
     for (int64_t j = first; j < end; ++j) {
       const int64_t at = (j - first) * size_.width;
-      store_row(head_rows<float>(args_.dk).row(b_, j, kv_head_), scratch_.dk + at, size_.scale);
-      store_row(head_rows<float>(args_.dv).row(b_, j, kv_head_), scratch_.dv + at, 1.0f);
+      store_row(dk.row(b_, j, kv_head_), scratch_.dk + at, size_.scale);
+      store_row(dv.row(b_, j, kv_head_), scratch_.dv + at, 1.0f);
     }
   }
 
@@ -219,10 +220,11 @@ class BackwardPair {
   }
 
   void store_dq(const QueryBlock& block, const float* dq) {
+    const auto rows = head_rows<T>(args_.dq);
     for (int64_t g = 0; g < size_.group; ++g) {
       for (int64_t t = 0; t < block.tokens; ++t) {
         const float* column = dq + g * size_.block_tokens + t;
-        T* to = head_rows<T>(args_.dq).row(b_, block.first_token + t, kv_head_ * size_.group + g);
+        T* to = rows.row(b_, block.first_token + t, kv_head_ * size_.group + g);
         for (int64_t d = 0; d < size_.width; ++d) {
           to[d] = from_acc<T>(column[d * size_.rows] * size_.scale);
         }

@@ -122,28 +122,32 @@ class ForwardTask {
 
   void store(int64_t i) {
     const QueryBlock& block = blocks_[i];
+    const auto out = head_rows<T>(args_.out);
+    const auto lse = head_statistics<float>(args_.lse);
     for (int64_t g = 0; g < size_.group; ++g) {
+      const int64_t head = block.kv_head * size_.group + g;
       for (int64_t t = 0; t < block.tokens; ++t) {
-        store_row(i, g * size_.block_tokens + t, block.first_token + t,
-                  block.kv_head * size_.group + g, block.visible[static_cast<size_t>(t)].empty());
+        const int64_t token = block.first_token + t;
+        T* y = out.row(block.sequence, token, head);
+        float& row_lse = lse.at(block.sequence, head, token);
+        if (block.visible[static_cast<size_t>(t)].empty()) {
+          std::fill_n(y, size_.width, T{});
+          row_lse = -std::numeric_limits<float>::infinity();
+        } else {
+          row_lse = store_row(y, i, g * size_.block_tokens + t);
+        }
       }
     }
   }
 
-  void store_row(int64_t i, int64_t r, int64_t token, int64_t head, bool no_keys) {
-    T* y = head_rows<T>(args_.out).row(blocks_[i].sequence, token, head);
-    float& lse = head_statistics<float>(args_.lse).at(blocks_[i].sequence, head, token);
-    if (no_keys) {
-      std::fill_n(y, size_.width, T{});
-      lse = -std::numeric_limits<float>::infinity();
-      return;
-    }
+  /// Writes row r's output, returns its log-sum-exp.
+  float store_row(T* y, int64_t i, int64_t r) {
     const OnlineSoftmax& row = scratch_.rows[i][r];
     const float* out = scratch_.out[i] + r * size_.width;
     const float factor = 1.0f / row.sum;
 #pragma omp simd
     for (int64_t d = 0; d < size_.width; ++d) y[d] = from_acc<T>(out[d] * factor);
-    lse = row.log_sum_exp();
+    return row.log_sum_exp();
   }
 
   const ForwardArgs& args_;

@@ -51,7 +51,9 @@ C to_product(float value) {
 // the row.
 inline constexpr int64_t kLanes = 32;
 
-inline float row_max(const float* x, int64_t count) {
+// The two loops below stay functions of their own: inlined into one another their running values
+// leave the registers.
+[[gnu::noinline]] inline float row_max(const float* x, int64_t count) {
   float largest = -std::numeric_limits<float>::infinity();
 #pragma omp simd reduction(max : largest)
   for (int64_t i = 0; i < count; ++i) largest = x[i] > largest ? x[i] : largest;
@@ -83,7 +85,8 @@ float row_dot(const T* x, const T* y, int64_t count) {
 /// w = 2^(scale_log2 * s - shift_log2), rounded to C; returns the sum of the unrounded. `count` is
 /// a multiple of kLanes; w may be s.
 template <class C>
-float weigh_scores(C* w, const float* s, int64_t count, float scale_log2, float shift_log2) {
+[[gnu::noinline]] float weigh_scores(C* w, const float* s, int64_t count, float scale_log2,
+                                     float shift_log2) {
   float sums[kLanes] = {};
   for (int64_t i = 0; i < count; i += kLanes) {
 #pragma omp simd

@@ -87,6 +87,7 @@ BENCHMARK(bm_matmul_forward)->Apply(matmul_shapes);
 BENCHMARK(bm_matmul_add_forward)
     ->Args({4096, 512, 1024, 0})
     ->Args({4096, 512, 1024, 1})
+    ->Unit(benchmark::kMicrosecond)
     ->UseRealTime()
     ->MeasureProcessCPUTime();
 BENCHMARK(bm_matmul_backward_input)->Apply(matmul_shapes);
