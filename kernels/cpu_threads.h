@@ -2,12 +2,13 @@
 
 namespace lckv::ops {
 
-/// Number of threads the CPU kernels use from now on, in every op. Results are bit-equal for equal numbers.
+/// Number of threads the CPU kernels use from now on, in every op. Results are bit-equal for equal
+/// numbers.
 void set_cpu_threads(int threads);
 int cpu_threads();
 
-/// Whether matmul multiplies bf16 natively here (AMX): asks oneDNN which implementation it gives. `precision: auto` takes
-/// bf16 then.
+/// Whether matmul multiplies bf16 natively here (AMX): asks oneDNN which implementation it gives.
+/// `precision: auto` takes bf16 then.
 bool cpu_has_fast_bf16();
 
 }  // namespace lckv::ops

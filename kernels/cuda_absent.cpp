@@ -3,7 +3,8 @@
 namespace lckv::ops {
 
 const KernelTable& cuda_kernels() {
-  throw CudaError("built without CUDA: device cuda is not available in this binary; run with device cpu");
+  throw CudaError(
+      "built without CUDA: device cuda is not available in this binary; run with device cpu");
 }
 
 }  // namespace lckv::ops

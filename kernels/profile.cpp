@@ -19,7 +19,7 @@ template <auto Get, WorkKind kind, class... Args>
 struct Timed<Get, kind, void(Args...)> {
   static void call(Args... args) {
     const Stopwatch watch;
-    Get(*inner)(args...);
+    Get (*inner)(args...);
     times.seconds[static_cast<size_t>(kind)] += watch.elapsed_s();
   }
 };
@@ -28,14 +28,22 @@ struct Timed<Get, kind, void(Args...)> {
 
 const char* name(WorkKind kind) {
   switch (kind) {
-    case WorkKind::kMatmul: return "matmul";
-    case WorkKind::kAttention: return "attention";
-    case WorkKind::kNorm: return "norm";
-    case WorkKind::kElementwise: return "rope, swiglu, casts";
-    case WorkKind::kEmbedding: return "embedding";
-    case WorkKind::kLoss: return "cross-entropy";
-    case WorkKind::kOptimizer: return "optimizer";
-    case WorkKind::kCount: break;
+    case WorkKind::kMatmul:
+      return "matmul";
+    case WorkKind::kAttention:
+      return "attention";
+    case WorkKind::kNorm:
+      return "norm";
+    case WorkKind::kElementwise:
+      return "rope, swiglu, casts";
+    case WorkKind::kEmbedding:
+      return "embedding";
+    case WorkKind::kLoss:
+      return "cross-entropy";
+    case WorkKind::kOptimizer:
+      return "optimizer";
+    case WorkKind::kCount:
+      break;
   }
   throw InternalError("unknown kind of work");
 }
@@ -56,9 +64,9 @@ namespace detail {
 
 bool is_profiling() { return profiling; }
 
-#define LCKV_TIMED(op, kind)                                                                      \
-  .op = Timed<[](const KernelTable& table) -> decltype(ops::op)& { return table.op; }, WorkKind::kind, \
-              decltype(ops::op)>::call
+#define LCKV_TIMED(op, kind)                                                           \
+  .op = Timed<[](const KernelTable& table) -> decltype(ops::op)& { return table.op; }, \
+              WorkKind::kind, decltype(ops::op)>::call
 
 const KernelTable& profiling_table(const KernelTable& timed) {
   inner = &timed;

@@ -8,7 +8,16 @@
 namespace lckv::ops {
 
 /// Kinds of work that time is reported by.
-enum class WorkKind : int { kMatmul, kAttention, kNorm, kElementwise, kEmbedding, kLoss, kOptimizer, kCount };
+enum class WorkKind : int {
+  kMatmul,
+  kAttention,
+  kNorm,
+  kElementwise,
+  kEmbedding,
+  kLoss,
+  kOptimizer,
+  kCount
+};
 
 const char* name(WorkKind kind);
 
@@ -18,7 +27,8 @@ struct WorkTimes {
   double total_s() const;
 };
 
-/// From now on every op of the CPU backend is timed (two clock reads per op). Not for concurrent callers.
+/// From now on every op of the CPU backend is timed (two clock reads per op). Not for concurrent
+/// callers.
 void start_profiling();
 /// Stops, returns what was collected since start_profiling().
 WorkTimes stop_profiling();

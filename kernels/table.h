@@ -13,8 +13,9 @@
 
 namespace lckv::ops {
 
-/// What a backend must provide: one kernel per op, with the op's own signature and contract (see the op's header). The op
-/// checks its arguments once and calls the table of its stream's device; kernels trust what they get.
+/// What a backend must provide: one kernel per op, with the op's own signature and contract (see
+/// the op's header). The op checks its arguments once and calls the table of its stream's device;
+/// kernels trust what they get.
 ///
 /// The members are references: a backend that misses one does not compile.
 struct KernelTable {
@@ -46,7 +47,8 @@ struct KernelTable {
   decltype(ops::add)& add;
 };
 
-/// The backend of a device. Throws CudaError "built without CUDA" for a device this build does not serve.
+/// The backend of a device. Throws CudaError "built without CUDA" for a device this build does not
+/// serve.
 const KernelTable& kernels(Device device);
 
 /// The CPU backend for the instruction set of this machine (feature bits, never the model number).

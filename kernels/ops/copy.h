@@ -5,8 +5,8 @@
 
 namespace lckv::ops {
 
-/// to = from, elementwise, with a cast between BF16, F32 and F64 (rounding to nearest even). Equal shapes; rank <= 2 may
-/// have strided rows, others are contiguous.
+/// to = from, elementwise, with a cast between BF16, F32 and F64 (rounding to nearest even). Equal
+/// shapes; rank <= 2 may have strided rows, others are contiguous.
 void copy(Stream& stream, View to, ConstView from);
 
 /// x = 0. Contiguous.

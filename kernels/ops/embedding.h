@@ -13,7 +13,8 @@ namespace lckv::ops {
 ///   tokens  [N]           I32 in [0, V); the caller has checked them (the loader refuses others)
 void embedding_forward(Stream& stream, View y, ConstView w, ConstView tokens);
 
-/// Gradient of embedding_forward: dw[v] (+)= sum over n with tokens[n] = v of dy[n], in the order of n.
+/// Gradient of embedding_forward: dw[v] (+)= sum over n with tokens[n] = v of dy[n], in the order
+/// of n.
 ///
 ///   dw      [V, C]  out   F32 (F64 if dy is)
 ///   dy      [N, C]        F32 or F64: the gradient of the residual stream

@@ -12,8 +12,8 @@ namespace lckv::ops {
 ///   x  [N, K]        BF16, F32 or F64
 ///   w  [O, K]        dtype of x
 ///
-/// Columns contiguous, rows may be strided. Sums run in F32 (F64 if x is), one rounding at the end. The order of the sum
-/// is fixed for given shapes and thread count. N = 0 does nothing.
+/// Columns contiguous, rows may be strided. Sums run in F32 (F64 if x is), one rounding at the end.
+/// The order of the sum is fixed for given shapes and thread count. N = 0 does nothing.
 void matmul_forward(Stream& stream, View y, ConstView x, ConstView w);
 
 /// The same plus a residual, rounded once: Y = X W^T + R.

@@ -6,16 +6,19 @@
 
 namespace lckv::ops {
 
-/// total[0] (+)= sum of x, in F64, in an order that depends on the size of x alone (not on threads).
+/// total[0] (+)= sum of x, in F64, in an order that depends on the size of x alone (not on
+/// threads).
 ///
 ///   total  [1]  out   F64
 ///   x      any shape, contiguous   F32, F64 or BF16
 void sum(Stream& stream, View total, ConstView x, GradMode mode);
 
-/// total[0] (+)= sum of x^2, likewise. Infinite or NaN elements make it non-finite: the guard of the update reads it.
+/// total[0] (+)= sum of x^2, likewise. Infinite or NaN elements make it non-finite: the guard of
+/// the update reads it.
 void sum_of_squares(Stream& stream, View total, ConstView x, GradMode mode);
 
-/// Factor that limits a global norm:  scale[0] = min(1, max_norm / (sqrt(sum_of_squares[0]) + 1e-6)); 1 when max_norm is 0.
+/// Factor that limits a global norm: scale[0] = min(1, max_norm / (sqrt(sum_of_squares[0]) +
+/// 1e-6)); 1 when max_norm is 0.
 ///
 ///   scale           [1]  out   F32 or F64
 ///   sum_of_squares  [1]        F64

@@ -18,13 +18,15 @@ namespace lckv::ops {
 ///   w     [C]           dtype of y
 ///   eps                 added to the mean square; > 0
 ///
-/// Sums run in F32 (F64 if x is), one rounding at the end. Queued on `stream`; returns before it has run.
+/// Sums run in F32 (F64 if x is), one rounding at the end. Queued on `stream`; returns before it
+/// has run.
 /// Throws ShapeError or DTypeError naming the argument; touches nothing then.
 void rmsnorm_forward(Stream& stream, View y, View rstd, ConstView x, ConstView w, double eps);
 
 /// Gradient of rmsnorm_forward.
 ///
-///   g = w * dy       dx[n] (+)= rstd * (g - x * rstd^2 * mean_c(g * x))       dw[c] (+)= sum_n dy[n,c] * x[n,c] * rstd[n]
+///   g = w * dy       dx[n] (+)= rstd * (g - x * rstd^2 * mean_c(g * x))       dw[c] (+)= sum_n
+///                    dy[n,c] * x[n,c] * rstd[n]
 ///
 ///   dx    [N, C]  out   F32 (F64 if x is): the gradient of the residual stream; written by dx_mode
 ///   dw    [C]     out   F32 (F64 if x is); written by dw_mode; rows summed in a fixed order

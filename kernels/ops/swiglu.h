@@ -7,7 +7,8 @@ namespace lckv::ops {
 
 /// Gated linear unit with SiLU.
 ///
-///   act[n,f] = silu(gate[n,f]) * up[n,f],   silu(g) = g / (1 + exp(-g)),   gate = gate_up[:, 0:F], up = gate_up[:, F:2F]
+///   act[n,f] = silu(gate[n,f]) * up[n,f],   silu(g) = g / (1 + exp(-g)),   gate = gate_up[:, 0:F],
+///                                           up = gate_up[:, F:2F]
 ///
 /// Shazeer 2020, arXiv:2002.05202.
 ///

@@ -75,7 +75,7 @@ struct Interrupted : Error {
 }  // namespace lckv
 
 /// Always on. `message` is evaluated only when the condition is false.
-#define LCKV_CHECK(condition, message)                                                  \
-  do {                                                                                  \
-    if (!(condition)) ::lckv::fail_check(#condition, __FILE__, __LINE__, (message));    \
+#define LCKV_CHECK(condition, message)                                               \
+  do {                                                                               \
+    if (!(condition)) ::lckv::fail_check(#condition, __FILE__, __LINE__, (message)); \
   } while (false)

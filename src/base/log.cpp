@@ -1,10 +1,10 @@
 #include "lckv/base/log.h"
 
+#include <cstdlib>
+
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
-
-#include <cstdlib>
 
 namespace lckv {
 

@@ -1,11 +1,11 @@
 #include "lckv/base/process.h"
 
-#include <sched.h>
-#include <unistd.h>
-
 #include <cstdlib>
 #include <fstream>
 #include <string>
+
+#include <sched.h>
+#include <unistd.h>
 
 namespace lckv {
 

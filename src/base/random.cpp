@@ -1,9 +1,9 @@
 #include "lckv/base/random.h"
 
-#include <xxhash.h>
-
 #include <cmath>
 #include <numbers>
+
+#include <xxhash.h>
 
 #include "lckv/base/error.h"
 

@@ -10,8 +10,8 @@ namespace lckv {
 uint64_t hash_bytes(const void* bytes, size_t size_bytes);
 uint64_t hash_text(std::string_view text);
 
-/// Counter-based random numbers: every number is a pure function of (seed, stream, index), so that any
-/// rank can produce any element without producing the ones before it.
+/// Counter-based random numbers: every number is a pure function of (seed, stream, index), so that
+/// any rank can produce any element without producing the ones before it.
 ///
 /// Philox4x32-10, Salmon et al. 2011 ("Parallel random numbers: as easy as 1, 2, 3").
 class CounterRng {
@@ -38,8 +38,8 @@ class CounterRng {
   uint64_t stream_;
 };
 
-/// A bijection of [0, size) onto itself, a pure function of (seed, stream): a shuffle in O(1) memory with
-/// O(1) access (a 6-round Feistel network, walked until inside the range).
+/// A bijection of [0, size) onto itself, a pure function of (seed, stream): a shuffle in O(1)
+/// memory with O(1) access (a 6-round Feistel network, walked until inside the range).
 class Permutation {
  public:
   Permutation(uint64_t size, uint64_t seed, uint64_t stream);

@@ -4,7 +4,8 @@
 
 namespace lckv {
 
-/// From now on SIGINT, SIGTERM and SIGUSR1 set stop_requested() instead of ending the process; a second SIGINT ends it at once.
+/// From now on SIGINT, SIGTERM and SIGUSR1 set stop_requested() instead of ending the process; a
+/// second SIGINT ends it at once.
 void catch_stop_signals();
 
 /// Set by the signals above; long work polls it at safe points.

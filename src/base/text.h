@@ -1,11 +1,11 @@
 #pragma once
 
-#include <fmt/format.h>
-
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <fmt/format.h>
 
 namespace lckv {
 
@@ -24,8 +24,8 @@ std::string human_count(double count);
 /// "4 s", "2 min 03 s", "1 h 02 min".
 std::string human_duration(double seconds);
 
-/// The entry of `candidates` with the smallest edit distance to `word`, or "" when none is near enough
-/// (distance above a third of the longer word, at least 2).
+/// The entry of `candidates` with the smallest edit distance to `word`, or "" when none is near
+/// enough (distance above a third of the longer word, at least 2).
 std::string nearest_word(std::string_view word, const std::vector<std::string>& candidates);
 
 /// `text` cut at every `separator`, empty pieces included; "" gives one empty piece.

@@ -13,7 +13,7 @@ namespace lckv::cli {
 struct TokenizeArgs {
   std::vector<std::string> inputs;
   std::string output;
-  std::string tokenizer;           // "bytes", a .model file, or a token store; "" with train_sentencepiece
+  std::string tokenizer;  // "bytes", a .model file, or a token store; "" with train_sentencepiece
   int64_t train_sentencepiece = 0;  // vocabulary to train first; 0: none
   std::string field = "text";
   std::string documents = "file";  // of .txt: file | lines
@@ -37,7 +37,8 @@ struct RunFileArgs {
 };
 
 struct EvalArgs {
-  std::string model;       // Hugging Face folder, or a run's folder (newest state), or one state's folder
+  std::string
+      model;  // Hugging Face folder, or a run's folder (newest state), or one state's folder
   std::string perplexity;  // token store
   std::string questions;   // JSONL of multiple-choice questions
   std::string tokenizer;   // for questions, when the model folder has none
@@ -76,7 +77,8 @@ ExitCode run_eval(const EvalArgs& args);
 ExitCode run_export(const ExportArgs& args);
 ExitCode run_bench_train(const BenchTrainArgs& args);
 
-/// Parses the command line and runs the command. Prints errors on stderr as "lckv: message". Returns the exit code.
+/// Parses the command line and runs the command. Prints errors on stderr as "lckv: message".
+/// Returns the exit code.
 int run_program(int argc, const char* const* argv);
 
 }  // namespace lckv::cli

@@ -1,5 +1,4 @@
 #include <fmt/core.h>
-
 #include <nlohmann/json.hpp>
 
 #include "lckv/base/process.h"
@@ -24,7 +23,8 @@ config::Precision precision_named(const std::string& name) {
 }
 
 nlohmann::ordered_json score_store(const EvalArgs& args, const train::ModelSource& source,
-                                   const model::ParameterSet& weights, const eval::ForwardMode& mode) {
+                                   const model::ParameterSet& weights,
+                                   const eval::ForwardMode& mode) {
   config::DataConfig data;
   data.validation = {args.perplexity};
   data.sequence_tokens = args.sequence_tokens > 0 ? args.sequence_tokens : source.sequence_tokens();
@@ -43,11 +43,16 @@ nlohmann::ordered_json score_store(const EvalArgs& args, const train::ModelSourc
   Stream stream;
   scorer.prepare(stream);
   const eval::PerplexityResult r = scorer.score(stream, weights, loader, &stop_requested());
-  fmt::print("{}: perplexity {:.4f}, loss {:.5f} over {} tokens (forward {}, T = {}, {}, {:.1f} s)\n", args.perplexity,
-             r.perplexity, r.mean_nll, with_thousands(r.scored_tokens), r.forward_mode, r.T,
-             name(weights.dtype()), r.elapsed_s);
-  return {{"perplexity", r.perplexity},   {"loss", r.mean_nll}, {"scored_tokens", r.scored_tokens},
-          {"forward", r.forward_mode},    {"T", r.T},           {"definition", "nonoverlap, every target scored"},
+  fmt::print(
+      "{}: perplexity {:.4f}, loss {:.5f} over {} tokens (forward {}, T = {}, {}, {:.1f} s)\n",
+      args.perplexity, r.perplexity, r.mean_nll, with_thousands(r.scored_tokens), r.forward_mode,
+      r.T, name(weights.dtype()), r.elapsed_s);
+  return {{"perplexity", r.perplexity},
+          {"loss", r.mean_nll},
+          {"scored_tokens", r.scored_tokens},
+          {"forward", r.forward_mode},
+          {"T", r.T},
+          {"definition", "nonoverlap, every target scored"},
           {"document_mask", data.document_mask}};
 }
 
@@ -61,7 +66,8 @@ void print_accuracy(const std::string& label, const eval::Accuracy& accuracy) {
 }
 
 nlohmann::ordered_json ask_questions(const EvalArgs& args, const train::ModelSource& source,
-                                     const model::ParameterSet& weights, const eval::ForwardMode& mode) {
+                                     const model::ParameterSet& weights,
+                                     const eval::ForwardMode& mode) {
   const auto tokenizer =
       args.tokenizer.empty() ? source.tokenizer() : data::load_tokenizer(args.tokenizer);
   const std::vector<eval::Question> questions = eval::read_questions(args.questions);
@@ -77,12 +83,14 @@ nlohmann::ordered_json ask_questions(const EvalArgs& args, const train::ModelSou
   double chance = 0;
   for (const eval::Question& question : questions) chance += 1.0 / double(question.choices.size());
   chance /= double(questions.size());
-  fmt::print("{}: {} questions, chance {:.4f} (forward {}, {:.1f} s)\n", args.questions, questions.size(), chance,
-             r.forward_mode, r.elapsed_s);
+  fmt::print("{}: {} questions, chance {:.4f} (forward {}, {:.1f} s)\n", args.questions,
+             questions.size(), chance, r.forward_mode, r.elapsed_s);
   print_accuracy("all", r.all);
-  for (const auto& [kind, accuracy] : r.by_kind) print_accuracy(kind.empty() ? "(no kind)" : kind, accuracy);
-  return {{"questions", questions.size()}, {"acc", r.all.acc.mean}, {"acc_norm", r.all.acc_norm.mean},
-          {"chance", chance},              {"forward", r.forward_mode}, {"bos", r.bos}};
+  for (const auto& [kind, accuracy] : r.by_kind)
+    print_accuracy(kind.empty() ? "(no kind)" : kind, accuracy);
+  return {{"questions", questions.size()},   {"acc", r.all.acc.mean},
+          {"acc_norm", r.all.acc_norm.mean}, {"chance", chance},
+          {"forward", r.forward_mode},       {"bos", r.bos}};
 }
 
 }  // namespace

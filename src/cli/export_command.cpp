@@ -13,11 +13,12 @@ ExitCode run_export(const ExportArgs& args) {
       args.tokenizer.empty() ? source.tokenizer() : data::load_tokenizer(args.tokenizer);
   const train::LoadedWeights loaded = source.load(DType::kF32);
   const DType stored = args.dtype == "bf16" ? DType::kBF16 : DType::kF32;
-  train::export_hf(args.output, source.config(), loaded.weights, stored, *tokenizer,
-                   args.overwrite ? checkpoint::ExistingFolder::kReplace
-                                  : checkpoint::ExistingFolder::kRefuse);
+  train::export_hf(
+      args.output, source.config(), loaded.weights, stored, *tokenizer,
+      args.overwrite ? checkpoint::ExistingFolder::kReplace : checkpoint::ExistingFolder::kRefuse);
   fmt::print("{}: {} parameters of {} as {}, tokenizer {}\n", args.output,
-             with_thousands(loaded.weights.table().element_count()), source.describe(), args.dtype, tokenizer->kind());
+             with_thousands(loaded.weights.table().element_count()), source.describe(), args.dtype,
+             tokenizer->kind());
   return ExitCode::kOk;
 }
 

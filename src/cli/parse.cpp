@@ -1,6 +1,7 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <functional>
+
+#include <CLI/CLI.hpp>
 
 #include "lckv/base/stop_signal.h"
 #include "lckv/cli/commands.h"
@@ -12,26 +13,38 @@ namespace {
 using Command = std::function<ExitCode()>;
 
 const char* const kFooter =
-    "Exit codes: 0 done, 1 a check did not hold, 2 command line, 3 configuration, 4 data, 5 file system, 6 device, "
-    "7 communication, 8 training diverged, 70 bug, 75 stopped by a signal after saving (start again to continue), "
+    "Exit codes: 0 done, 1 a check did not hold, 2 command line, 3 configuration, 4 data, 5 file "
+    "system, 6 device, "
+    "7 communication, 8 training diverged, 70 bug, 75 stopped by a signal after saving (start "
+    "again to continue), "
     "130 interrupted.";
 
 void add_tokenize(CLI::App& app, Command& chosen) {
   auto args = std::make_shared<TokenizeArgs>();
   CLI::App* command = app.add_subcommand("tokenize", "Text to a token store (.h5)");
-  command->add_option("inputs", args->inputs, "Files (.txt, .jsonl, also .gz, .zst), folders, globs")->required();
+  command
+      ->add_option("inputs", args->inputs, "Files (.txt, .jsonl, also .gz, .zst), folders, globs")
+      ->required();
   command->add_option("-o,--output", args->output, "Token store to write")->required();
   command->add_option("--tokenizer", args->tokenizer,
-                      "bytes, a SentencePiece .model, or a token store whose tokenizer is taken; with --train-sentencepiece "
+                      "bytes, a SentencePiece .model, or a token store whose tokenizer is taken; "
+                      "with --train-sentencepiece "
                       "the .model to write");
-  command->add_option("--train-sentencepiece", args->train_sentencepiece, "Train a tokenizer of this vocabulary first")
+  command
+      ->add_option("--train-sentencepiece", args->train_sentencepiece,
+                   "Train a tokenizer of this vocabulary first")
       ->check(CLI::Range(int64_t{64}, int64_t{1} << 20));
-  command->add_option("--field", args->field, "Field of JSONL documents that holds the text")->capture_default_str();
-  command->add_option("--documents", args->documents, "A .txt file is one document, or one per line")
-      ->check(CLI::IsMember({"file", "lines"}))->capture_default_str();
+  command->add_option("--field", args->field, "Field of JSONL documents that holds the text")
+      ->capture_default_str();
+  command
+      ->add_option("--documents", args->documents, "A .txt file is one document, or one per line")
+      ->check(CLI::IsMember({"file", "lines"}))
+      ->capture_default_str();
   command->add_flag("--no-bos", args->no_bos, "No BOS in front of documents");
   command->add_flag("--eos", args->eos, "EOS after documents");
-  command->add_option("--validation-frac", args->validation_frac, "Part of the documents for a second store")
+  command
+      ->add_option("--validation-frac", args->validation_frac,
+                   "Part of the documents for a second store")
       ->check(CLI::Range(0.0, 1.0));
   command->add_option("--validation-output", args->validation_output, "That store");
   command->add_option("--seed", args->seed, "Of that draw")->capture_default_str();
@@ -41,7 +54,8 @@ void add_tokenize(CLI::App& app, Command& chosen) {
 
 void add_inspect(CLI::App& app, Command& chosen) {
   auto args = std::make_shared<InspectArgs>();
-  CLI::App* command = app.add_subcommand("inspect", "Facts, first tokens and checksums of a token store");
+  CLI::App* command =
+      app.add_subcommand("inspect", "Facts, first tokens and checksums of a token store");
   command->add_option("store", args->path, "Token store (.h5)")->required();
   command->add_flag("!--no-verify", args->verify, "Do not read everything to compare checksums");
   command->add_option("--show", args->show_tokens, "First tokens to print")->capture_default_str();
@@ -63,29 +77,39 @@ void add_train(CLI::App& app, Command& chosen) {
 
 void add_plan(CLI::App& app, Command& chosen) {
   auto args = std::make_shared<RunFileArgs>();
-  CLI::App* command =
-      app.add_subcommand("plan", "Picture, parameters, FLOPs and memory of a run, without allocating it");
+  CLI::App* command = app.add_subcommand(
+      "plan", "Picture, parameters, FLOPs and memory of a run, without allocating it");
   add_run_file(*command, *args);
   command->callback([args, &chosen] { chosen = [args] { return run_plan(*args); }; });
 }
 
 void add_eval(CLI::App& app, Command& chosen) {
   auto args = std::make_shared<EvalArgs>();
-  CLI::App* command = app.add_subcommand("eval", "Perplexity of a token store, or multiple-choice questions");
-  command->add_option("model", args->model, "Run folder, saved state, or Hugging Face folder")->required();
+  CLI::App* command =
+      app.add_subcommand("eval", "Perplexity of a token store, or multiple-choice questions");
+  command->add_option("model", args->model, "Run folder, saved state, or Hugging Face folder")
+      ->required();
   auto* perplexity = command->add_option("--perplexity", args->perplexity, "Token store to score");
-  auto* questions = command->add_option("--questions", args->questions,
-                                        "JSONL with query, choices, gold: the most probable choice is picked");
+  auto* questions =
+      command->add_option("--questions", args->questions,
+                          "JSONL with query, choices, gold: the most probable choice is picked");
   perplexity->excludes(questions);
-  command->add_option("--forward", args->forward, "iterate:n (default n = m + b) or sequential (exact)");
-  command->add_option("--tokenizer", args->tokenizer, "For questions, when the model's folder has none");
+  command->add_option("--forward", args->forward,
+                      "iterate:n (default n = m + b) or sequential (exact)");
+  command->add_option("--tokenizer", args->tokenizer,
+                      "For questions, when the model's folder has none");
   command->add_option("--precision", args->precision)
-      ->check(CLI::IsMember({"auto", "bf16", "fp32", "fp64"}))->capture_default_str();
-  command->add_option("--sequence-tokens", args->sequence_tokens, "T; 0: as trained")->capture_default_str();
-  command->add_option("--batch", args->batch_sequences, "Sequences at once")->check(CLI::PositiveNumber)
+      ->check(CLI::IsMember({"auto", "bf16", "fp32", "fp64"}))
       ->capture_default_str();
-  command->add_option("--max-tokens", args->max_tokens, "Scored at most; 0: all")->capture_default_str();
-  command->add_option("--show", args->show, "Print so many questions with the model's answers")->capture_default_str();
+  command->add_option("--sequence-tokens", args->sequence_tokens, "T; 0: as trained")
+      ->capture_default_str();
+  command->add_option("--batch", args->batch_sequences, "Sequences at once")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--max-tokens", args->max_tokens, "Scored at most; 0: all")
+      ->capture_default_str();
+  command->add_option("--show", args->show, "Print so many questions with the model's answers")
+      ->capture_default_str();
   command->add_option("--threads", args->threads, "0: every core")->capture_default_str();
   command->add_option("--json", args->json, "Write the result to this file");
   command->callback([args, &chosen] { chosen = [args] { return run_eval(*args); }; });
@@ -93,11 +117,15 @@ void add_eval(CLI::App& app, Command& chosen) {
 
 void add_export(CLI::App& app, Command& chosen) {
   auto args = std::make_shared<ExportArgs>();
-  CLI::App* command = app.add_subcommand("export", "A run's newest weights as a Hugging Face folder");
+  CLI::App* command =
+      app.add_subcommand("export", "A run's newest weights as a Hugging Face folder");
   command->add_option("run", args->run, "Run folder or saved state")->required();
   command->add_option("-o,--output", args->output, "Folder to write")->required();
-  command->add_option("--dtype", args->dtype)->check(CLI::IsMember({"bf16", "fp32"}))->capture_default_str();
-  command->add_option("--tokenizer", args->tokenizer, "Default: the one of the training token store");
+  command->add_option("--dtype", args->dtype)
+      ->check(CLI::IsMember({"bf16", "fp32"}))
+      ->capture_default_str();
+  command->add_option("--tokenizer", args->tokenizer,
+                      "Default: the one of the training token store");
   command->add_flag("--overwrite", args->overwrite, "Replace the folder when it exists");
   command->callback([args, &chosen] { chosen = [args] { return run_export(*args); }; });
 }
@@ -106,13 +134,19 @@ void add_bench(CLI::App& app, Command& chosen) {
   CLI::App* bench = app.add_subcommand("bench", "Measurements");
   bench->require_subcommand(1);
   auto args = std::make_shared<BenchTrainArgs>();
-  CLI::App* train = bench->add_subcommand(
-      "train", "Training speed on random tokens: tokens/s, FLOP/s over the matmul rate, time by kind, memory");
+  CLI::App* train = bench->add_subcommand("train",
+                                          "Training speed on random tokens: tokens/s, FLOP/s over "
+                                          "the matmul rate, time by kind, memory");
   train->add_option("config", args->config, "Run file (YAML); its data is not read")->required();
-  train->add_option("--set", args->overrides, "Override one key (repeatable)")->allow_extra_args(false);
-  train->add_option("--steps", args->steps, "Timed steps")->check(CLI::PositiveNumber)->capture_default_str();
+  train->add_option("--set", args->overrides, "Override one key (repeatable)")
+      ->allow_extra_args(false);
+  train->add_option("--steps", args->steps, "Timed steps")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   train->add_option("--warmup", args->warmup_steps, "Steps before")->capture_default_str();
-  train->add_option("--gemm-seconds", args->gemm_s, "Spent on measuring the matmul rate, before and after")
+  train
+      ->add_option("--gemm-seconds", args->gemm_s,
+                   "Spent on measuring the matmul rate, before and after")
       ->capture_default_str();
   train->add_option("--json", args->json, "Write the result to this file");
   train->callback([args, &chosen] { chosen = [args] { return run_bench_train(*args); }; });
@@ -121,7 +155,8 @@ void add_bench(CLI::App& app, Command& chosen) {
 }  // namespace
 
 int run_program(int argc, const char* const* argv) {
-  CLI::App app{"lckv: trains language models whose layers share keys and values (LCKV and relatives)"};
+  CLI::App app{
+      "lckv: trains language models whose layers share keys and values (LCKV and relatives)"};
   app.footer(kFooter);
   app.set_version_flag("--version", std::string("lckv 0.1.0"));
   app.require_subcommand(1);
@@ -136,7 +171,8 @@ int run_program(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? static_cast<int>(ExitCode::kOk) : static_cast<int>(ExitCode::kUsage);
+    return app.exit(error) == 0 ? static_cast<int>(ExitCode::kOk)
+                                : static_cast<int>(ExitCode::kUsage);
   }
   try {
     catch_stop_signals();

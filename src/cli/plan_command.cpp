@@ -16,24 +16,27 @@ void print_flops(const model::Plan& plan, const model::Dims& d) {
   const model::PlanFlops executed = model::executed_flops(plan, d);
   const model::PlanFlops useful = model::useful_flops(d);
   const auto row = [](const char* what, const model::Flops& f) {
-    fmt::print("  {:<10} {:>10.2f} {:>10.2f} {:>10.2f} {:>10.2f} {:>10.2f}\n", what, f.projections / 1e6,
-               f.attention / 1e6, f.mlp / 1e6, f.head / 1e6, f.total() / 1e6);
+    fmt::print("  {:<10} {:>10.2f} {:>10.2f} {:>10.2f} {:>10.2f} {:>10.2f}\n", what,
+               f.projections / 1e6, f.attention / 1e6, f.mlp / 1e6, f.head / 1e6, f.total() / 1e6);
   };
   fmt::print("FLOPs per token, million (multiply-add = 2, causal attention counted exactly)\n");
-  fmt::print("  {:<10} {:>10} {:>10} {:>10} {:>10} {:>10}\n", "", "q,k,v,o", "attention", "MLP", "head", "total");
+  fmt::print("  {:<10} {:>10} {:>10} {:>10} {:>10} {:>10}\n", "", "q,k,v,o", "attention", "MLP",
+             "head", "total");
   row("forward", executed.forward);
   row("backward", executed.backward);
-  fmt::print("  training {:.2f}; a plain Llama of this shape {:.2f}; ratio {:.2f}\n\n", executed.total() / 1e6,
-             useful.total() / 1e6, executed.total() / useful.total());
+  fmt::print("  training {:.2f}; a plain Llama of this shape {:.2f}; ratio {:.2f}\n\n",
+             executed.total() / 1e6, useful.total() / 1e6, executed.total() / useful.total());
 }
 
-void print_parameters(const model::ParameterTable& table, const std::vector<model::LayerSpec>& layers,
-                      const model::Dims& d) {
+void print_parameters(const model::ParameterTable& table,
+                      const std::vector<model::LayerSpec>& layers, const model::Dims& d) {
   int64_t kv_layers = 0;
   for (const model::LayerSpec& layer : layers) kv_layers += layer.has_kv ? 1 : 0;
-  fmt::print("parameters {}; {} of {} layers have K,V: {} bytes of KV cache per token in bf16 (all layers: {})\n\n",
-             with_thousands(table.element_count()), kv_layers, d.L,
-             with_thousands(kv_layers * 2 * d.Ckv() * 2), with_thousands(d.L * 2 * d.Ckv() * 2));
+  fmt::print(
+      "parameters {}; {} of {} layers have K,V: {} bytes of KV cache per token in bf16 (all "
+      "layers: {})\n\n",
+      with_thousands(table.element_count()), kv_layers, d.L,
+      with_thousands(kv_layers * 2 * d.Ckv() * 2), with_thousands(d.L * 2 * d.Ckv() * 2));
 }
 
 }  // namespace

@@ -26,12 +26,14 @@ data::TextOptions text_options(const TokenizeArgs& args) {
 
 std::shared_ptr<const data::Tokenizer> tokenizer_for(const TokenizeArgs& args) {
   if (args.train_sentencepiece == 0) {
-    if (args.tokenizer.empty()) throw ConfigError("--tokenizer is missing: bytes, or a .model file");
+    if (args.tokenizer.empty())
+      throw ConfigError("--tokenizer is missing: bytes, or a .model file");
     return data::load_tokenizer(args.tokenizer);
   }
   if (!args.tokenizer.ends_with(".model")) {
-    throw ConfigError(format("--train-sentencepiece writes the file named by --tokenizer; '{}' does not end in .model",
-                             args.tokenizer));
+    throw ConfigError(format(
+        "--train-sentencepiece writes the file named by --tokenizer; '{}' does not end in .model",
+        args.tokenizer));
   }
   data::SentencePieceOptions options;
   options.vocab_size = static_cast<int32_t>(args.train_sentencepiece);
@@ -44,16 +46,16 @@ std::shared_ptr<const data::Tokenizer> tokenizer_for(const TokenizeArgs& args) {
   return data::load_tokenizer(args.tokenizer);
 }
 
-/// "  42% [########............]  12.3 MiB/s  3 456 789 tokens", written over itself; nothing when nobody watches.
+/// " 42% [########............] 12.3 MiB/s 3 456 789 tokens", written over itself; nothing when
+/// nobody watches.
 class TokenizeBar {
  public:
   void show(const data::TokenizeProgress& progress) {
     if (!watched_ || since_last_.elapsed_s() < 0.1) return;
     since_last_.restart();
     constexpr int kWidth = 30;
-    const double done = progress.total_bytes > 0
-                            ? double(progress.bytes_read) / double(progress.total_bytes)
-                            : 0;
+    const double done =
+        progress.total_bytes > 0 ? double(progress.bytes_read) / double(progress.total_bytes) : 0;
     const auto filled = static_cast<size_t>(done * kWidth);
     std::fprintf(stderr, "\r\033[K%3.0f%% [%s%s]  %s/s  %s tokens", 100 * done,
                  std::string(filled, '#').c_str(), std::string(kWidth - filled, '.').c_str(),
@@ -86,14 +88,17 @@ ExitCode run_tokenize(const TokenizeArgs& args) {
   data::TokenizeSummary summary;
   {
     TokenizeBar bar;
-    summary = data::tokenize(args.inputs, *tokenizer, args.output, options,
-                             [&](const auto& progress) { bar.show(progress); }, &stop_requested());
+    summary = data::tokenize(
+        args.inputs, *tokenizer, args.output, options,
+        [&](const auto& progress) { bar.show(progress); }, &stop_requested());
   }
-  log_info(format("{}: {} tokens in {} documents from {} files ({} of text, {:.2f} bytes per token) in {}",
-                  args.output, with_thousands(summary.tokens), with_thousands(summary.documents),
-                  summary.files, human_bytes(double(summary.text_bytes)),
-                  double(summary.text_bytes) / double(std::max<int64_t>(1, summary.tokens + summary.validation_tokens)),
-                  human_duration(summary.elapsed_s)));
+  log_info(format(
+      "{}: {} tokens in {} documents from {} files ({} of text, {:.2f} bytes per token) in {}",
+      args.output, with_thousands(summary.tokens), with_thousands(summary.documents), summary.files,
+      human_bytes(double(summary.text_bytes)),
+      double(summary.text_bytes) /
+          double(std::max<int64_t>(1, summary.tokens + summary.validation_tokens)),
+      human_duration(summary.elapsed_s)));
   if (summary.validation_documents > 0) {
     log_info(format("{}: {} tokens in {} documents", args.validation_output,
                     with_thousands(summary.validation_tokens),

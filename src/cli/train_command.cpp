@@ -11,8 +11,8 @@ ExitCode run_train(const RunFileArgs& args) {
   const config::RunConfig config = config::load_run(args.config, args.overrides);
   const train::RunResult result = train::run_training(config, stop_requested());
   if (result.stopped) {
-    log_warning(format("stopped by signal {} after step {}; the same command continues", stop_signal(),
-                       result.step));
+    log_warning(format("stopped by signal {} after step {}; the same command continues",
+                       stop_signal(), result.step));
     return ExitCode::kRequeue;
   }
   return ExitCode::kOk;

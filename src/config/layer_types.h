@@ -12,8 +12,9 @@ struct LayerType {
   bool operator==(const LayerType&) const = default;
 };
 
-/// Parses spec/lckv.md 1.1: entry *("_" entry), entry = index ["s"]. "" means the identity. Throws ConfigError with the entry's
-/// number, its text and the rule it breaks (exactly `layers` entries, each index < layers, digits and s only).
+/// Parses spec/lckv.md 1.1: entry *("_" entry), entry = index ["s"]. "" means the identity. Throws
+/// ConfigError with the entry's number, its text and the rule it breaks (exactly `layers` entries,
+/// each index < layers, digits and s only).
 std::vector<LayerType> parse_layer_types(const std::string& text, int layers);
 
 /// The canonical text: no leading zeros.

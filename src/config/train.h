@@ -6,23 +6,25 @@
 namespace lckv::config {
 
 enum class Precision { kAuto, kBf16, kFp32, kFp64 };
-enum class Recompute { kNone, kCheap, kBlock };  // cheap: norms and SwiGLU; block: everything but its input
+// cheap: norms and SwiGLU; block: everything but its input
+enum class Recompute { kNone, kCheap, kBlock };
 enum class Schedule { kConstant, kLinear, kCosine, kWsd };
 
 /// YAML section `train:`.
 struct TrainConfig {
   int64_t steps = 0;
-  int64_t sequences_per_step = 8;        // global batch
-  int64_t micro_batch_sequences = 0;     // B of one forward and backward; divides sequences_per_step; 0: all
-  uint64_t seed = 42;                    // of the initial weights
+  int64_t sequences_per_step = 8;  // global batch
+  // B of one forward and backward; divides sequences_per_step; 0: all
+  int64_t micro_batch_sequences = 0;
+  uint64_t seed = 42;  // of the initial weights
   Precision precision = Precision::kAuto;
   Recompute recompute = Recompute::kNone;
-  int64_t threads = 0;                   // 0: the cores this process may use
-  std::string init_from;                 // Hugging Face folder to start from; "": random
-  std::string init_kv = "copy";          // copy | average: W_K, W_V of a plain Llama (spec/lckv.md 9.3)
-  int64_t save_every_steps = 0;          // 0: at the end only
+  int64_t threads = 0;           // 0: the cores this process may use
+  std::string init_from;         // Hugging Face folder to start from; "": random
+  std::string init_kv = "copy";  // copy | average: W_K, W_V of a plain Llama (spec/lckv.md 9.3)
+  int64_t save_every_steps = 0;  // 0: at the end only
   int64_t log_every_steps = 1;
-  int64_t max_nonfinite_steps = 3;       // skipped updates in a row before the run stops
+  int64_t max_nonfinite_steps = 3;  // skipped updates in a row before the run stops
 };
 
 /// YAML section `optimizer:` (AdamW; decay on matrices only).

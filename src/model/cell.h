@@ -39,44 +39,51 @@ struct CellBuffers {
   View out;           // [N, C]       mid + act W_down^T
 };
 
-/// The steps of a visit, in order. Forward runs them all; the backward sweep runs again those whose results were not kept.
+/// The steps of a visit, in order. Forward runs them all; the backward sweep runs again those whose
+/// results were not kept.
 void compute_normed(const CellContext& c, const LayerWeights& w, const CellBuffers& t);
 void compute_kv(const CellContext& c, const LayerWeights& w, const CellBuffers& t);
 void compute_queries(const CellContext& c, const LayerWeights& w, const CellBuffers& t);
-void compute_attended(const CellContext& c, const Cell& cell, const LayerSpec& layer, const CellBuffers& t);
+void compute_attended(const CellContext& c, const Cell& cell, const LayerSpec& layer,
+                      const CellBuffers& t);
 void compute_mid(const CellContext& c, const LayerWeights& w, const CellBuffers& t);
 void compute_mlp_normed(const CellContext& c, const LayerWeights& w, const CellBuffers& t);
 void compute_gate_up(const CellContext& c, const LayerWeights& w, const CellBuffers& t);
 void compute_act(const CellContext& c, const CellBuffers& t);
 void compute_out(const CellContext& c, const LayerWeights& w, const CellBuffers& t);
 
-/// Modes of a visit's weight gradients: overwrite at the first visit that writes them, then accumulate.
+/// Modes of a visit's weight gradients: overwrite at the first visit that writes them, then
+/// accumulate.
 struct CellGradModes {
   ops::GradMode input_norm, query, key_value, output, mlp;
 };
 
-/// What the backward visit works in. acc: F32 (F64 for F64 activations); act: the activations' dtype.
+/// What the backward visit works in. acc: F32 (F64 for F64 activations); act: the activations'
+/// dtype.
 struct CellGradBuffers {
-  View dh;         // [N, C]     acc  in: gradient of out; after the MLP half: of y; after the attention half: of h
+  // [N, C]     acc  in: gradient of out; after the MLP half: of y; after the attention half: of h
+  View dh;
   View dh_cast;    // [N, C]     act  rounded copy for the matmuls; empty when act = acc
   View dx;         // [N, C]     act  gradient of x, of z
   View dact;       // [N, F]     act
   View dattn, dq;  // [N, Cq]    act
-  View dq_sum;     // [N, Cq]    acc  sum over visits that share queries; empty when this visit is alone
-  View dkv_read;   // [N, 2*Ckv] acc  gradient of kv_read; empty when those are constants
-  View dkv;        // [N, 2*Ckv] acc  gradient of kv: all readers, this visit included
-  View dkv_cast;   // [N, 2*Ckv] act  rounded copy; empty when act = acc
-  ops::GradMode dh_mode = ops::GradMode::kAccumulate;      // K,V-only cells: dh may start here
+  // [N, Cq]    acc  sum over visits that share queries; empty when this visit is alone
+  View dq_sum;
+  View dkv_read;  // [N, 2*Ckv] acc  gradient of kv_read; empty when those are constants
+  View dkv;       // [N, 2*Ckv] acc  gradient of kv: all readers, this visit included
+  View dkv_cast;  // [N, 2*Ckv] act  rounded copy; empty when act = acc
+  ops::GradMode dh_mode = ops::GradMode::kAccumulate;  // K,V-only cells: dh may start here
   ops::GradMode dq_sum_mode = ops::GradMode::kAccumulate;
   ops::GradMode dkv_read_mode = ops::GradMode::kAccumulate;
 };
 
-/// Gradient of out = mid + swiglu(rmsnorm(mid) W_gate_up^T) W_down^T. In: dh of out. After: dh of mid. t.gate_up is overwritten.
+/// Gradient of out = mid + swiglu(rmsnorm(mid) W_gate_up^T) W_down^T. In: dh of out. After: dh of
+/// mid. t.gate_up is overwritten.
 void mlp_half_backward(const CellContext& c, const LayerWeights& w, const LayerWeights& dw,
                        const CellBuffers& t, const CellGradBuffers& g, ops::GradMode mode);
 
-/// Gradient of y = h + attend(rope(rmsnorm(h) W_Q^T), K, V) W_O^T and of K, V = rmsnorm(h) W_KV^T. In: dh of y, g.dkv of the
-/// other readers. After: dh of h.
+/// Gradient of y = h + attend(rope(rmsnorm(h) W_Q^T), K, V) W_O^T and of K, V = rmsnorm(h) W_KV^T.
+/// In: dh of y, g.dkv of the other readers. After: dh of h.
 void attention_half_backward(const CellContext& c, const Cell& cell, bool turns_queries,
                              const LayerSpec& layer, const LayerWeights& w, const LayerWeights& dw,
                              const CellBuffers& t, const CellGradBuffers& g,

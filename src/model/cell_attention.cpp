@@ -87,7 +87,8 @@ void attended_backward(const CellContext& c, const Cell& cell, const LayerSpec& 
                           g.dkv_read_mode);
 }
 
-/// Collects dQ of the visits that share queries; afterwards g.dq holds their sum if this visit turns it into gradients.
+/// Collects dQ of the visits that share queries; afterwards g.dq holds their sum if this visit
+/// turns it into gradients.
 void merge_query_gradient(const CellContext& c, bool turns_queries, const CellGradBuffers& g) {
   if (!g.dq_sum) return;
   if (g.dq_sum_mode == GradMode::kOverwrite) {
@@ -127,7 +128,8 @@ void attention_half_backward(const CellContext& c, const Cell& cell, bool turns_
     ops::matmul_backward_input(c.stream, g.dx, g.dq, w.query, dx_mode);
     dx_mode = GradMode::kAccumulate;
   }
-  if (dx_mode == GradMode::kOverwrite) return;  // x was not read: h passes its gradient on unchanged
+  // x was not read: h passes its gradient on unchanged
+  if (dx_mode == GradMode::kOverwrite) return;
   // x = rmsnorm(h); the residual's gradient is in dh already
   ops::rmsnorm_backward(c.stream, g.dh, dw.input_norm, g.dx, t.h, t.rstd1, w.input_norm, g.dh_mode,
                         modes.input_norm);

@@ -6,7 +6,8 @@
 
 namespace lckv::model {
 
-/// The shape letters of the project, declared here once; used unchanged in code, comments, tests and messages.
+/// The shape letters of the project, declared here once; used unchanged in code, comments, tests
+/// and messages.
 struct Dims {
   int64_t B = 0;    // sequences
   int64_t T = 0;    // tokens per sequence
@@ -18,9 +19,9 @@ struct Dims {
   int64_t Hkv = 0;  // key/value heads
   int64_t D = 0;    // head width
 
-  int64_t N() const { return B * T; }       // rows
-  int64_t Cq() const { return Hq * D; }     // width of all query heads
-  int64_t Ckv() const { return Hkv * D; }   // width of all key heads, or of all value heads
+  int64_t N() const { return B * T; }      // rows
+  int64_t Cq() const { return Hq * D; }    // width of all query heads
+  int64_t Ckv() const { return Hkv * D; }  // width of all key heads, or of all value heads
 };
 
 /// Extents of a model run on B sequences of T tokens. The config has been validated.

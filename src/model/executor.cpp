@@ -24,28 +24,50 @@ struct Extent {
 
 Extent extent_of(K kind, const Dims& d) {
   switch (kind) {
-    case K::kHidden: return {"hidden", {d.N(), d.C}, false};
-    case K::kKv: return {"kv", {d.N(), 2 * d.Ckv()}, false};
-    case K::kNormed: return {"x", {d.N(), d.C}, false};
-    case K::kNormedRstd: return {"rstd1", {d.N()}, true};
-    case K::kQueries: return {"q", {d.N(), d.Cq()}, false};
-    case K::kAttended: return {"attn", {d.N(), d.Cq()}, false};
-    case K::kLse: return {"lse", {d.B, d.Hq, d.T}, true};
-    case K::kMid: return {"y", {d.N(), d.C}, false};
-    case K::kMlpNormed: return {"z", {d.N(), d.C}, false};
-    case K::kMlpRstd: return {"rstd2", {d.N()}, true};
-    case K::kGateUp: return {"gate_up", {d.N(), 2 * d.F}, false};
-    case K::kAct: return {"act", {d.N(), d.F}, false};
-    case K::kHiddenGrad: return {"dh", {d.N(), d.C}, true};
-    case K::kKvGrad: return {"dkv", {d.N(), 2 * d.Ckv()}, true};
-    case K::kQueryGradSum: return {"dq_sum", {d.N(), d.Cq()}, true};
-    case K::kGradCast: return {"dh_cast", {d.N(), d.C}, false};
-    case K::kKvGradCast: return {"dkv_cast", {d.N(), 2 * d.Ckv()}, false};
-    case K::kNormedGrad: return {"dx", {d.N(), d.C}, false};
-    case K::kQueryGrad: return {"dq", {d.N(), d.Cq()}, false};
-    case K::kAttendedGrad: return {"dattn", {d.N(), d.Cq()}, false};
-    case K::kActGrad: return {"dact", {d.N(), d.F}, false};
-    case K::kCount: break;
+    case K::kHidden:
+      return {"hidden", {d.N(), d.C}, false};
+    case K::kKv:
+      return {"kv", {d.N(), 2 * d.Ckv()}, false};
+    case K::kNormed:
+      return {"x", {d.N(), d.C}, false};
+    case K::kNormedRstd:
+      return {"rstd1", {d.N()}, true};
+    case K::kQueries:
+      return {"q", {d.N(), d.Cq()}, false};
+    case K::kAttended:
+      return {"attn", {d.N(), d.Cq()}, false};
+    case K::kLse:
+      return {"lse", {d.B, d.Hq, d.T}, true};
+    case K::kMid:
+      return {"y", {d.N(), d.C}, false};
+    case K::kMlpNormed:
+      return {"z", {d.N(), d.C}, false};
+    case K::kMlpRstd:
+      return {"rstd2", {d.N()}, true};
+    case K::kGateUp:
+      return {"gate_up", {d.N(), 2 * d.F}, false};
+    case K::kAct:
+      return {"act", {d.N(), d.F}, false};
+    case K::kHiddenGrad:
+      return {"dh", {d.N(), d.C}, true};
+    case K::kKvGrad:
+      return {"dkv", {d.N(), 2 * d.Ckv()}, true};
+    case K::kQueryGradSum:
+      return {"dq_sum", {d.N(), d.Cq()}, true};
+    case K::kGradCast:
+      return {"dh_cast", {d.N(), d.C}, false};
+    case K::kKvGradCast:
+      return {"dkv_cast", {d.N(), 2 * d.Ckv()}, false};
+    case K::kNormedGrad:
+      return {"dx", {d.N(), d.C}, false};
+    case K::kQueryGrad:
+      return {"dq", {d.N(), d.Cq()}, false};
+    case K::kAttendedGrad:
+      return {"dattn", {d.N(), d.Cq()}, false};
+    case K::kActGrad:
+      return {"dact", {d.N(), d.F}, false};
+    case K::kCount:
+      break;
   }
   throw InternalError("unknown value kind");
 }
@@ -70,9 +92,9 @@ Executor::Executor(Arena& arena, const config::ModelConfig& config, Plan plan, c
                                         extent.shape));
     }
   }
-  const bool attends_to_nothing = std::any_of(
-      plan_.cells.begin(), plan_.cells.end(),
-      [](const Cell& cell) { return cell.runs_attention && cell.kv_from == kZeroKv; });
+  const bool attends_to_nothing =
+      std::any_of(plan_.cells.begin(), plan_.cells.end(),
+                  [](const Cell& cell) { return cell.runs_attention && cell.kv_from == kZeroKv; });
   if (attends_to_nothing) {
     zero_kv_ = arena.take("activations", "zero_kv", dtype, {dims_.N(), 2 * dims_.Ckv()});
   }
@@ -103,10 +125,9 @@ CellBuffers Executor::buffers(int c, bool backward) const {
   const auto& kinds = backward ? values.backward : values.forward;
   const auto get = [&](K kind) { return value(kinds[static_cast<size_t>(kind)]); };
   CellBuffers t;
-  t.h = cell.hidden_from == kEmbedding
-            ? value(memory_.embedding_hidden)
-            : value(memory_.cells[static_cast<size_t>(cell.hidden_from)]
-                        .forward[static_cast<size_t>(K::kHidden)]);
+  t.h = cell.hidden_from == kEmbedding ? value(memory_.embedding_hidden)
+                                       : value(memory_.cells[static_cast<size_t>(cell.hidden_from)]
+                                                   .forward[static_cast<size_t>(K::kHidden)]);
   t.x = get(K::kNormed);
   t.rstd1 = get(K::kNormedRstd);
   t.q = get(K::kQueries);
@@ -135,10 +156,9 @@ ConstView Executor::forward(Stream& stream, const ParameterSet& weights, ConstVi
   for (int c = 0; c < static_cast<int>(plan_.cells.size()); ++c) {
     run_forward(shared, c, weights.layer(plan_.cells[static_cast<size_t>(c)].layer));
   }
-  return plan_.output == kEmbedding
-             ? value(memory_.embedding_hidden)
-             : value(memory_.cells[static_cast<size_t>(plan_.output)]
-                         .forward[static_cast<size_t>(K::kHidden)]);
+  return plan_.output == kEmbedding ? value(memory_.embedding_hidden)
+                                    : value(memory_.cells[static_cast<size_t>(plan_.output)]
+                                                .forward[static_cast<size_t>(K::kHidden)]);
 }
 
 }  // namespace lckv::model

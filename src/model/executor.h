@@ -6,12 +6,14 @@
 
 namespace lckv::model {
 
-/// Walks a plan: every cell forward, the gradient cells backward. Knows no layout: LCKV, Llama, CLA, YOCO are only plans.
+/// Walks a plan: every cell forward, the gradient cells backward. Knows no layout: LCKV, Llama,
+/// CLA, YOCO are only plans.
 class Executor {
  public:
-  /// Takes every activation and gradient buffer of the plan from `arena`: the memory of a run is known before it is allocated.
-  Executor(Arena& arena, const config::ModelConfig& config, Plan plan, const Dims& dims, DType dtype,
-           config::Recompute recompute);
+  /// Takes every activation and gradient buffer of the plan from `arena`: the memory of a run is
+  /// known before it is allocated.
+  Executor(Arena& arena, const config::ModelConfig& config, Plan plan, const Dims& dims,
+           DType dtype, config::Recompute recompute);
 
   /// Fills the rotary tables; call once on a real arena.
   void prepare(Stream& stream);
@@ -20,13 +22,16 @@ class Executor {
   ///
   ///   tokens     [N]     I32
   ///   first_key  [B, T]  I32, or empty: no document mask
-  ConstView forward(Stream& stream, const ParameterSet& weights, ConstView tokens, ConstView first_key);
+  ConstView forward(Stream& stream, const ParameterSet& weights, ConstView tokens,
+                    ConstView first_key);
 
-  /// Gradient of what forward() returned, to be filled before backward(): [N, C] F32 (F64 for F64 activations).
+  /// Gradient of what forward() returned, to be filled before backward(): [N, C] F32 (F64 for F64
+  /// activations).
   View output_grad() const { return value(memory_.output_grad); }
 
-  /// The backward sweep, from the newest forward(). Adds into `gradients`, or overwrites when `first_write` says so; what the plan
-  /// never writes is zeroed then. With tied embeddings the head must have written its part before, so the embedding accumulates.
+  /// The backward sweep, from the newest forward(). Adds into `gradients`, or overwrites when
+  /// `first_write` says so; what the plan never writes is zeroed then. With tied embeddings the
+  /// head must have written its part before, so the embedding accumulates.
   void backward(Stream& stream, const ParameterSet& weights, const ParameterSet& gradients,
                 ConstView tokens, ConstView first_key, ops::GradMode first_write);
 
@@ -54,7 +59,8 @@ class Executor {
   PlanMemory memory_;
   GradientSchedule schedule_;
   std::vector<std::vector<View>> slots_;  // [kind][slot]
-  View zero_kv_;                          // read by attention over no keys, when the plan does not skip it
+  // read by attention over no keys, when the plan does not skip it
+  View zero_kv_;
   View rope_cos_, rope_sin_, positions_;
 };
 

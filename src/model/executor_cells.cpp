@@ -48,8 +48,9 @@ CellGradBuffers Executor::grad_buffers(int c) const {
   const auto index = [&](K kind) { return values.backward[static_cast<size_t>(kind)]; };
   const auto get = [&](K kind) { return value(index(kind)); };
   const auto mode = [&](int value_index) {
-    const bool starts = value_index >= 0 &&
-                        starts_at_backward_of(plan_, memory_.values[static_cast<size_t>(value_index)], c);
+    const bool starts =
+        value_index >= 0 &&
+        starts_at_backward_of(plan_, memory_.values[static_cast<size_t>(value_index)], c);
     return starts ? GradMode::kOverwrite : GradMode::kAccumulate;
   };
   CellGradBuffers g;
@@ -66,8 +67,8 @@ CellGradBuffers Executor::grad_buffers(int c) const {
   g.dkv_cast = get(K::kKvGradCast);
   if (cell.runs_attention && cell.kv_from != kZeroKv &&
       plan_.cells[static_cast<size_t>(cell.kv_from)].keeps_grad) {
-    const int read = memory_.cells[static_cast<size_t>(cell.kv_from)]
-                         .backward[static_cast<size_t>(K::kKvGrad)];
+    const int read =
+        memory_.cells[static_cast<size_t>(cell.kv_from)].backward[static_cast<size_t>(K::kKvGrad)];
     g.dkv_read = value(read);
     g.dkv_read_mode = mode(read);
   }
@@ -92,7 +93,8 @@ void Executor::run_backward(const CellContext& shared, int c, const LayerWeights
   CellGradBuffers g = grad_buffers(c);
   const CellGradModes modes = grad_modes(c, first_write);
   if (cell.runs_block) {
-    if (g.dh_mode == GradMode::kOverwrite) {  // a block whose output nothing reads (undropped plans)
+    // a block whose output nothing reads (undropped plans)
+    if (g.dh_mode == GradMode::kOverwrite) {
       ops::fill_zero(shared.stream, g.dh);
       g.dh_mode = GradMode::kAccumulate;
     }
@@ -104,8 +106,8 @@ void Executor::run_backward(const CellContext& shared, int c, const LayerWeights
         memory_.cells[static_cast<size_t>(c)].backward[static_cast<size_t>(K::kKvGrad)])];
     if (starts_at_backward_of(plan_, dkv, c)) ops::fill_zero(shared.stream, g.dkv);
   }
-  attention_half_backward(shared, cell, writes_gradient(plan_, c, WeightGroup::kQuery), layer, w, dw,
-                          t, g, modes);
+  attention_half_backward(shared, cell, writes_gradient(plan_, c, WeightGroup::kQuery), layer, w,
+                          dw, t, g, modes);
   const View input_grad = value(memory_.cells[static_cast<size_t>(c)].input_grad);
   if (input_grad.raw() != g.dh.raw()) ops::add(shared.stream, input_grad, g.dh);
 }

@@ -36,7 +36,8 @@ std::vector<Gemm> list_gemms(const Plan& plan, const Dims& d, int64_t head_rows,
   for (int c = 0; c < static_cast<int>(plan.cells.size()); ++c) {
     const Cell& cell = plan.cells[static_cast<size_t>(c)];
     if (cell.writes_kv) list.add(GemmKind::kForward, d.N(), 2 * d.Ckv(), d.C);
-    if (cell.runs_attention && cell.query_from == c) list.add(GemmKind::kForward, d.N(), d.Cq(), d.C);
+    if (cell.runs_attention && cell.query_from == c)
+      list.add(GemmKind::kForward, d.N(), d.Cq(), d.C);
     if (cell.runs_attention) list.add(GemmKind::kForward, d.N(), d.C, d.Cq());
     if (cell.runs_block) list.add(GemmKind::kForward, d.N(), 2 * d.F, d.C);
     if (cell.runs_block) list.add(GemmKind::kForward, d.N(), d.C, d.F);

@@ -9,7 +9,8 @@ namespace lckv::model {
 
 enum class GemmKind { kForward, kBackwardInput, kBackwardWeight };
 
-/// A linear layer's matmul: `rows` inputs of width `in` to width `out`, `count` times per micro-batch.
+/// A linear layer's matmul: `rows` inputs of width `in` to width `out`, `count` times per
+/// micro-batch.
 struct Gemm {
   GemmKind kind;
   int64_t rows = 0, out = 0, in = 0;
@@ -19,8 +20,8 @@ struct Gemm {
   double flops() const { return 2.0 * double(rows) * double(out) * double(in) * double(count); }
 };
 
-/// Every matmul that a plan and the head run per micro-batch, equal ones counted together: the shapes at which a machine's matmul
-/// rate is measured. `head_rows`: rows of a chunk of logits.
+/// Every matmul that a plan and the head run per micro-batch, equal ones counted together: the
+/// shapes at which a machine's matmul rate is measured. `head_rows`: rows of a chunk of logits.
 std::vector<Gemm> list_gemms(const Plan& plan, const Dims& dims, int64_t head_rows, bool training);
 
 }  // namespace lckv::model

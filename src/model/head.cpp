@@ -12,8 +12,8 @@ using ops::GradMode;
 
 namespace {
 
-// Rows of logits at once. Fewer rows read and write the head's gradient [V, C] more often; more take more memory
-// (1024 rows of 32000 F32 logits are 125 MiB).
+// Rows of logits at once. Fewer rows read and write the head's gradient [V, C] more often; more
+// take more memory (1024 rows of 32000 F32 logits are 125 MiB).
 constexpr int64_t kChunkRows = 1024;
 
 }  // namespace

@@ -12,7 +12,8 @@ namespace lckv::model {
 class Head {
  public:
   /// `training` also takes the buffers of the gradient.
-  Head(Arena& arena, const config::ModelConfig& config, const Dims& dims, DType dtype, bool training);
+  Head(Arena& arena, const config::ModelConfig& config, const Dims& dims, DType dtype,
+       bool training);
 
   /// nll of every row.
   ///   hidden   [N, C]   act
@@ -20,7 +21,8 @@ class Head {
   /// Returns [N] F32 (F64), valid until the next call.
   ConstView score(Stream& stream, const ParameterSet& weights, ConstView hidden, ConstView targets);
 
-  /// The same, and the gradient of scale * sum(nll): into dhidden [N, C] acc (overwritten) and the weights of norm and head (mode).
+  /// The same, and the gradient of scale * sum(nll): into dhidden [N, C] acc (overwritten) and the
+  /// weights of norm and head (mode).
   ConstView score_with_gradient(Stream& stream, const ParameterSet& weights,
                                 const ParameterSet& gradients, ConstView hidden, ConstView targets,
                                 View dhidden, double scale, ops::GradMode mode);
@@ -35,10 +37,10 @@ class Head {
 
   double rms_norm_eps_;
   int64_t chunk_rows_;
-  View x_, rstd_;           // [N, C] act, [N] acc
-  View dx_;                 // [N, C] act
-  View logits_, dlogits_;   // [chunk, V] acc, act; the same memory when act = acc
-  View nll_;                // [N] acc
+  View x_, rstd_;          // [N, C] act, [N] acc
+  View dx_;                // [N, C] act
+  View logits_, dlogits_;  // [chunk, V] acc, act; the same memory when act = acc
+  View nll_;               // [N] acc
 };
 
 }  // namespace lckv::model

@@ -7,8 +7,8 @@
 
 namespace lckv::model {
 
-/// B sequences of T tokens on the host. targets[n] is the token after tokens[n], or ops::kIgnoreTarget. Fewer than B
-/// sequences are allowed: the rest is not scored.
+/// B sequences of T tokens on the host. targets[n] is the token after tokens[n], or
+/// ops::kIgnoreTarget. Fewer than B sequences are allowed: the rest is not scored.
 struct TokenBatch {
   std::span<const int32_t> tokens;     // up to B*T
   std::span<const int32_t> targets;    // as many; may be empty for logits alone
@@ -29,17 +29,20 @@ struct ModelOptions {
 /// Options that follow the config: its m and b.
 ModelOptions model_options(const config::ModelConfig& config, DType dtype, int64_t B, int64_t T);
 
-/// A network ready to run: embedding, the plan's cells, head. Weights and gradients belong to the caller.
+/// A network ready to run: embedding, the plan's cells, head. Weights and gradients belong to the
+/// caller.
 class Model {
  public:
-  /// Takes all its memory from `arena` (planning or real). Call prepare() before the first use of a real one.
+  /// Takes all its memory from `arena` (planning or real). Call prepare() before the first use of a
+  /// real one.
   Model(Arena& arena, const config::ModelConfig& config, const ModelOptions& options);
   void prepare(Stream& stream);
 
   /// Sum of the negative log-likelihood over the batch's scored targets.
   double score(Stream& stream, const ParameterSet& weights, const TokenBatch& batch);
 
-  /// The same, and the gradient of  scale * sum  added into `gradients`, or written over them (kOverwrite).
+  /// The same, and the gradient of scale * sum added into `gradients`, or written over them
+  /// (kOverwrite).
   double score_with_gradient(Stream& stream, const ParameterSet& weights,
                              const ParameterSet& gradients, const TokenBatch& batch, double scale,
                              ops::GradMode first_write);

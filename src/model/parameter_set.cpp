@@ -9,15 +9,22 @@ namespace {
 View& member(LayerWeights& layer, const Parameter& parameter) {
   const bool is_input_norm = parameter.name.find("input_layernorm") != std::string::npos;
   switch (parameter.role) {
-    case Role::kNorm: return is_input_norm ? layer.input_norm : layer.mlp_norm;
-    case Role::kQuery: return layer.query;
+    case Role::kNorm:
+      return is_input_norm ? layer.input_norm : layer.mlp_norm;
+    case Role::kQuery:
+      return layer.query;
     case Role::kKey:
-    case Role::kValue: return layer.key_value;
-    case Role::kOutput: return layer.output;
+    case Role::kValue:
+      return layer.key_value;
+    case Role::kOutput:
+      return layer.output;
     case Role::kGate:
-    case Role::kUp: return layer.gate_up;
-    case Role::kDown: return layer.down;
-    default: throw InternalError("'" + parameter.name + "' is not inside a layer");
+    case Role::kUp:
+      return layer.gate_up;
+    case Role::kDown:
+      return layer.down;
+    default:
+      throw InternalError("'" + parameter.name + "' is not inside a layer");
   }
 }
 
@@ -40,7 +47,8 @@ ParameterSet::ParameterSet(const ParameterTable& table, Arena& arena, const std:
                            DType dtype)
     : table_(table), dtype_(dtype) {
   int layers = 0;
-  for (const Parameter& parameter : table_.parameters) layers = std::max(layers, parameter.layer + 1);
+  for (const Parameter& parameter : table_.parameters)
+    layers = std::max(layers, parameter.layer + 1);
   layers_.resize(static_cast<size_t>(layers));
   for (size_t p = 0; p < table_.parameters.size(); ++p) {
     const Parameter& parameter = table_.parameters[p];

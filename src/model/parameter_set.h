@@ -19,7 +19,8 @@ struct LayerWeights {
   View down;        // [C, F]
 };
 
-/// One tensor for every parameter of a table: the weights, or their gradients, or an optimizer moment.
+/// One tensor for every parameter of a table: the weights, or their gradients, or an optimizer
+/// moment.
 class ParameterSet {
  public:
   ParameterSet(const ParameterTable& table, Arena& arena, const std::string& kind, DType dtype);

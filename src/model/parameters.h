@@ -14,12 +14,12 @@ enum class Role { kTokenEmbedding, kNorm, kQuery, kKey, kValue, kOutput, kGate, 
 /// How a parameter is divided among tensor-parallel ranks.
 enum class Sharding {
   kReplicated,
-  kVocabularyRows,   // rows [V/tp, C]
-  kQueryHeadRows,    // rows of this rank's query heads
-  kKeyValueHeadRows, // rows of this rank's key/value heads, or of the head it shares when tp > Hkv
-  kMlpRows,          // rows [F/tp, C]
-  kQueryHeadColumns, // columns of this rank's query heads
-  kMlpColumns,       // columns [C, F/tp]
+  kVocabularyRows,    // rows [V/tp, C]
+  kQueryHeadRows,     // rows of this rank's query heads
+  kKeyValueHeadRows,  // rows of this rank's key/value heads, or of the head it shares when tp > Hkv
+  kMlpRows,           // rows [F/tp, C]
+  kQueryHeadColumns,  // columns of this rank's query heads
+  kMlpColumns,        // columns [C, F/tp]
 };
 
 /// One row of the parameter table.
@@ -27,15 +27,17 @@ struct Parameter {
   std::string name;  // Hugging Face's name, spec/lckv.md 9.1
   Shape shape;       // whole, [out, in] for matrices
   Role role;
-  int layer = -1;  // -1 outside the layers
+  int layer = -1;       // -1 outside the layers
   bool decays = false;  // weight decay: matrices yes, norm gains no
   Sharding sharding = Sharding::kReplicated;
-  int storage = 0;        // tensor that holds it; K beside V and gate beside up share one, stacked by rows
+  // tensor that holds it; K beside V and gate beside up share one, stacked by rows
+  int storage = 0;
   int64_t first_row = 0;  // where it begins there
 };
 
-/// The one list of a model's parameters: read by init, optimizer, saved states and export alike. Order: embedding, layers bottom
-/// to top, norm, head (absent when tied). k_proj and v_proj exist for KV layers only.
+/// The one list of a model's parameters: read by init, optimizer, saved states and export alike.
+/// Order: embedding, layers bottom to top, norm, head (absent when tied). k_proj and v_proj exist
+/// for KV layers only.
 struct ParameterTable {
   std::vector<Parameter> parameters;
 

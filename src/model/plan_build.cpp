@@ -26,7 +26,8 @@ std::vector<Segment> split_segments(const std::vector<LayerSpec>& layers) {
 
 namespace {
 
-/// Appends one pass over a segment's layers. `newest_kv[j]`: the cell that last wrote K,V of layer j, or kZeroKv.
+/// Appends one pass over a segment's layers. `newest_kv[j]`: the cell that last wrote K,V of layer
+/// j, or kZeroKv.
 void append_pass(Plan& plan, const Segment& segment, int pass, int input, bool keeps_grad,
                  const PlanOptions& options, std::vector<int>& newest_kv) {
   int hidden = input;
@@ -38,7 +39,8 @@ void append_pass(Plan& plan, const Segment& segment, int pass, int input, bool k
     cell.layer = i;
     cell.pass = pass;
     cell.hidden_from = hidden;
-    // A higher layer has not been visited in this pass yet: its newest K,V are those of the pass before.
+    // A higher layer has not been visited in this pass yet: its newest K,V are those of the pass
+    // before.
     cell.kv_from = newest_kv[static_cast<size_t>(layer.reads)];
     cell.masks_self = layer.masks_self;
     cell.writes_kv = layer.has_kv;
@@ -54,15 +56,16 @@ void append_pass(Plan& plan, const Segment& segment, int pass, int input, bool k
 
 }  // namespace
 
-Plan unroll(const std::vector<LayerSpec>& layers, const std::vector<Segment>& segments, int m, int b,
-            const PlanOptions& options) {
+Plan unroll(const std::vector<LayerSpec>& layers, const std::vector<Segment>& segments, int m,
+            int b, const PlanOptions& options) {
   LCKV_CHECK(m >= 0 && b >= 1, format("plan of m = {} and b = {} passes", m, b));
   Plan plan;
   plan.layers = layers;
   plan.segments = segments;
   std::vector<int> newest_kv(layers.size(), kZeroKv);
   for (const Segment& segment : segments) {
-    const int input = plan.output;  // the same in every pass: only K,V are carried from pass to pass
+    // the same in every pass: only K,V are carried from pass to pass
+    const int input = plan.output;
     const int passes = segment.iterated ? m + b : 1;
     for (int pass = 0; pass < passes; ++pass) {
       const bool keeps_grad = options.training && (!segment.iterated || pass >= m);

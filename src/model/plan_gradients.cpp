@@ -7,12 +7,18 @@ bool writes_gradient(const Plan& plan, int c, WeightGroup group) {
   if (!cell.keeps_grad) return false;
   const bool turns_queries = cell.runs_attention && cell.query_grad_to == c;
   switch (group) {
-    case WeightGroup::kInputNorm: return cell.writes_kv || turns_queries;
-    case WeightGroup::kQuery: return turns_queries;
-    case WeightGroup::kKeyValue: return cell.writes_kv;
-    case WeightGroup::kOutput: return cell.runs_attention;
-    case WeightGroup::kMlp: return cell.runs_block;
-    case WeightGroup::kCount: break;
+    case WeightGroup::kInputNorm:
+      return cell.writes_kv || turns_queries;
+    case WeightGroup::kQuery:
+      return turns_queries;
+    case WeightGroup::kKeyValue:
+      return cell.writes_kv;
+    case WeightGroup::kOutput:
+      return cell.runs_attention;
+    case WeightGroup::kMlp:
+      return cell.runs_block;
+    case WeightGroup::kCount:
+      break;
   }
   return false;
 }

@@ -10,13 +10,15 @@ namespace lckv::model {
 /// Weights of one layer whose gradients are written together.
 enum class WeightGroup : int { kInputNorm, kQuery, kKeyValue, kOutput, kMlp, kCount };
 
-/// Where the backward sweep writes the gradient of one layer's weight group; cells are visited from the last to the first.
+/// Where the backward sweep writes the gradient of one layer's weight group; cells are visited from
+/// the last to the first.
 struct GradientWrites {
   int first = -1;  // the visit that overwrites; -1: nothing writes it, the gradient is exactly 0
   int last = -1;   // the visit after which it is final: its reduction may start
 };
 
-/// By layer, by group: overwrite-or-accumulate of every gradient write, and when each gradient is final.
+/// By layer, by group: overwrite-or-accumulate of every gradient write, and when each gradient is
+/// final.
 using GradientSchedule =
     std::vector<std::array<GradientWrites, static_cast<size_t>(WeightGroup::kCount)>>;
 

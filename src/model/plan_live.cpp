@@ -4,7 +4,8 @@ namespace lckv::model {
 
 namespace {
 
-/// Clears the parts that nothing live reads. Readers stand behind writers, so one backward walk is enough.
+/// Clears the parts that nothing live reads. Readers stand behind writers, so one backward walk is
+/// enough.
 void clear_unread_parts(Plan& plan) {
   std::vector<bool> hidden_read(plan.cells.size(), false);
   std::vector<bool> kv_read(plan.cells.size(), false);
@@ -36,7 +37,9 @@ Plan drop_unread(const Plan& full) {
     if (!cell.runs_block && !cell.writes_kv) continue;
     const int self = static_cast<int>(kept.size());
     renumbered[c] = self;
-    const auto moved = [&](int from) { return from < 0 ? from : renumbered[static_cast<size_t>(from)]; };
+    const auto moved = [&](int from) {
+      return from < 0 ? from : renumbered[static_cast<size_t>(from)];
+    };
     cell.hidden_from = moved(cell.hidden_from);
     cell.kv_from = moved(cell.kv_from);
     cell.query_from = self;

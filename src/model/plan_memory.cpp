@@ -41,7 +41,9 @@ class Planner {
   int& backward(int c, K kind) {
     return memory_.cells[static_cast<size_t>(c)].backward[static_cast<size_t>(kind)];
   }
-  int hidden_of(int c) { return c == kEmbedding ? memory_.embedding_hidden : forward(c, K::kHidden); }
+  int hidden_of(int c) {
+    return c == kEmbedding ? memory_.embedding_hidden : forward(c, K::kHidden);
+  }
 
   int add(K kind, int c, int time) {
     memory_.values.push_back({kind, c, time, time});
@@ -81,12 +83,15 @@ class Planner {
     switch (kind) {
       case K::kNormed:
       case K::kMlpNormed:
-      case K::kAct: return recompute_ == Recompute::kNone;
-      default: return recompute_ != Recompute::kBlock;
+      case K::kAct:
+        return recompute_ == Recompute::kNone;
+      default:
+        return recompute_ != Recompute::kBlock;
     }
   }
 
-  /// The saved value of a cell at its backward visit: the forward one, kept alive, or one computed again.
+  /// The saved value of a cell at its backward visit: the forward one, kept alive, or one computed
+  /// again.
   void need(int c, K kind) {
     if (is_kept(kind)) {
       backward(c, kind) = forward(c, kind);
@@ -151,14 +156,15 @@ class Planner {
     touch(kv_grad, now);
   }
 
-  /// The gradient of a cell's output becomes that of its input in the same buffer, unless another reader of the same input has
-  /// been visited already: then it is added to that one's.
+  /// The gradient of a cell's output becomes that of its input in the same buffer, unless another
+  /// reader of the same input has been visited already: then it is added to that one's.
   void pass_gradient_down(int c) {
     const Cell& self = cell(c);
     const int now = backward_time(c);
     int& input = grad_of(self.hidden_from);
     int own = grad_of(c);
-    if (own < 0 && !self.runs_block) own = input;    // K,V alone: adds to the input's gradient directly
+    if (own < 0 && !self.runs_block)
+      own = input;  // K,V alone: adds to the input's gradient directly
     if (own < 0) own = add(K::kHiddenGrad, c, now);  // nothing has written it yet: starts here
     touch(own, now);
     backward(c, K::kHiddenGrad) = own;
@@ -175,13 +181,15 @@ class Planner {
     std::vector<int> order(memory_.values.size());
     for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
     std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-      return memory_.values[static_cast<size_t>(a)].born < memory_.values[static_cast<size_t>(b)].born;
+      return memory_.values[static_cast<size_t>(a)].born <
+             memory_.values[static_cast<size_t>(b)].born;
     });
     std::vector<std::vector<int>> busy_until(static_cast<size_t>(K::kCount));
     for (const int index : order) {
       Value& value = memory_.values[static_cast<size_t>(index)];
       auto& slots = busy_until[static_cast<size_t>(value.kind)];
-      const auto free = std::find_if(slots.begin(), slots.end(), [&](int t) { return t < value.born; });
+      const auto free =
+          std::find_if(slots.begin(), slots.end(), [&](int t) { return t < value.born; });
       value.slot = static_cast<int>(free - slots.begin());
       if (free == slots.end()) {
         slots.push_back(value.dies);

@@ -10,7 +10,8 @@ void verify_cell(const Plan& plan, int self) {
   const auto at = [&](int c) -> const Cell& { return plan.cells[static_cast<size_t>(c)]; };
   const Cell& cell = at(self);
   const auto require = [&](bool holds, const char* rule) {
-    LCKV_CHECK(holds, format("plan: cell {} (layer {}, pass {}): {}", self, cell.layer, cell.pass, rule));
+    LCKV_CHECK(holds,
+               format("plan: cell {} (layer {}, pass {}): {}", self, cell.layer, cell.pass, rule));
   };
   require(cell.layer >= 0 && cell.layer < static_cast<int>(plan.layers.size()), "layer exists");
   require(cell.runs_block || cell.writes_kv, "a cell does something");

@@ -9,8 +9,9 @@ namespace lckv {
 
 /// Hands out named pieces of one planned allocation.
 ///
-/// The same code that takes the pieces also plans them: run it once on a planning arena, whose views have shapes but
-/// no memory, then on a real one made from what was recorded. Plan and use cannot disagree:
+/// The same code that takes the pieces also plans them: run it once on a planning arena, whose
+/// views have shapes but no memory, then on a real one made from what was recorded. Plan and use
+/// cannot disagree:
 ///
 ///   Arena planned = Arena::planning(device);      Activations(planned, ...);
 ///   Arena real = Arena::allocate(planned);        Activations activations(real, ...);
@@ -26,8 +27,8 @@ class Arena {
   /// Allocates exactly what `plan` recorded. Throws as Buffer does.
   static Arena allocate(const Arena& plan);
 
-  /// The next piece, 64-byte aligned, zero at first. On a real arena the pieces must be asked for in the planned order
-  /// with the planned sizes; anything else throws InternalError.
+  /// The next piece, 64-byte aligned, zero at first. On a real arena the pieces must be asked for
+  /// in the planned order with the planned sizes; anything else throws InternalError.
   View take(const std::string& kind, const std::string& name, DType dtype, const Shape& shape);
 
   bool is_planning() const { return planning_; }

@@ -1,10 +1,10 @@
 #include "lckv/tensor/buffer.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+
+#include <sys/mman.h>
 
 #include "lckv/base/text.h"
 
@@ -28,16 +28,19 @@ Buffer::Buffer(int64_t bytes, Device device) : bytes_(bytes) {
     memory = mmap(nullptr, static_cast<size_t>(mapped), PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
-      throw Error(format("cannot allocate {} of memory", human_bytes(double(bytes))), ExitCode::kIo);
+      throw Error(format("cannot allocate {} of memory", human_bytes(double(bytes))),
+                  ExitCode::kIo);
     }
     // Fewer TLB misses. Alignment to 4 KiB keeps resident memory equal to what was planned.
     madvise(memory, static_cast<size_t>(mapped), MADV_HUGEPAGE);
     memory_ = std::unique_ptr<void, Release>(memory, Release{mapped});
   } else {
-    memory = std::aligned_alloc(kAlignmentBytes,
-                                static_cast<size_t>(round_up(std::max<int64_t>(bytes, 1), kAlignmentBytes)));
+    memory = std::aligned_alloc(
+        kAlignmentBytes,
+        static_cast<size_t>(round_up(std::max<int64_t>(bytes, 1), kAlignmentBytes)));
     if (memory == nullptr) {
-      throw Error(format("cannot allocate {} of memory", human_bytes(double(bytes))), ExitCode::kIo);
+      throw Error(format("cannot allocate {} of memory", human_bytes(double(bytes))),
+                  ExitCode::kIo);
     }
     memory_ = std::unique_ptr<void, Release>(memory, Release{0});
   }

@@ -7,8 +7,8 @@
 
 namespace lckv {
 
-/// Owns zero-filled memory on one device, 64-byte aligned (a page when large). On the CPU every page is touched at
-/// construction, so that a run that does not fit fails before it starts.
+/// Owns zero-filled memory on one device, 64-byte aligned (a page when large). On the CPU every
+/// page is touched at construction, so that a run that does not fit fails before it starts.
 /// Throws Error (exit code kIo) naming the size when the memory cannot be had.
 class Buffer {
  public:

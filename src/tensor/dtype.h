@@ -41,10 +41,14 @@ struct TypeTag {
 template <class F>
 decltype(auto) with_float_type(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::kBF16: return f(TypeTag<BFloat16>{});
-    case DType::kF32: return f(TypeTag<float>{});
-    case DType::kF64: return f(TypeTag<double>{});
-    default: throw DTypeError("expected bf16, f32 or f64, got " + std::string(name(dtype)));
+    case DType::kBF16:
+      return f(TypeTag<BFloat16>{});
+    case DType::kF32:
+      return f(TypeTag<float>{});
+    case DType::kF64:
+      return f(TypeTag<double>{});
+    default:
+      throw DTypeError("expected bf16, f32 or f64, got " + std::string(name(dtype)));
   }
 }
 

@@ -4,7 +4,8 @@
 
 namespace lckv {
 
-/// A queue of kernels on one device, run in order. On the CPU a kernel has finished when its op returns.
+/// A queue of kernels on one device, run in order. On the CPU a kernel has finished when its op
+/// returns.
 class Stream {
  public:
   explicit Stream(Device device = {}) : device_(device) {}

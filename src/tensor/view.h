@@ -9,8 +9,9 @@
 
 namespace lckv {
 
-/// Read-only window onto somebody else's memory: address, dtype, device, shape and strides (in elements). Copying
-/// one copies the window. A default-constructed view is empty: `if (view)` is false.
+/// Read-only window onto somebody else's memory: address, dtype, device, shape and strides (in
+/// elements). Copying one copies the window. A default-constructed view is empty: `if (view)` is
+/// false.
 class ConstView {
  public:
   ConstView() = default;

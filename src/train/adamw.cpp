@@ -51,7 +51,8 @@ void AdamW::update(Stream& stream, const model::ParameterSet& weights,
   ops::clip_scale(stream, clip_scale_, norm_squared_, settings.clip_norm);
   const model::ParameterSet& highest = masters(weights);
   for (const model::Parameter& parameter : weights.table().parameters) {
-    if (parameter.first_row != 0) continue;  // shares its storage with the one before, and its decay
+    // shares its storage with the one before, and its decay
+    if (parameter.first_row != 0) continue;
     const auto s = static_cast<size_t>(parameter.storage);
     const ops::AdamWStep update = {.lr = lr,
                                    .beta1 = settings.beta1,
@@ -60,8 +61,8 @@ void AdamW::update(Stream& stream, const model::ParameterSet& weights,
                                    .weight_decay = parameter.decays ? settings.weight_decay : 0,
                                    .step = step};
     ops::adamw_update(stream, flat(weights.storages()[s]), flat(highest.storages()[s]),
-                      flat(m_.storages()[s]), flat(v_.storages()[s]),
-                      flat(gradients.storages()[s]), clip_scale_, update);
+                      flat(m_.storages()[s]), flat(v_.storages()[s]), flat(gradients.storages()[s]),
+                      clip_scale_, update);
   }
 }
 

@@ -6,20 +6,22 @@
 
 namespace lckv::train {
 
-/// AdamW over a parameter table: fp32 masters and moments (F64 for F64 weights), decay on matrices only, global-norm clipping.
+/// AdamW over a parameter table: fp32 masters and moments (F64 for F64 weights), decay on matrices
+/// only, global-norm clipping.
 class AdamW {
  public:
   /// Takes masters (only when the weights are BF16) and moments from `arena`.
   AdamW(Arena& arena, const model::ParameterTable& table, DType weights_dtype);
 
-  /// Masters from freshly initialised or loaded weights: call after the weights were set; see also masters().
+  /// Masters from freshly initialised or loaded weights: call after the weights were set; see also
+  /// masters().
   void take_masters_from(Stream& stream, const model::ParameterSet& weights);
 
   /// Squared 2-norm of all gradients together, in double; not finite when any element is not.
   double gradient_norm_squared(Stream& stream, const model::ParameterSet& gradients);
 
-  /// One update from the gradients whose squared norm the newest gradient_norm_squared() measured: clip to
-  /// settings.clip_norm, decay, step. `step` counts from 1.
+  /// One update from the gradients whose squared norm the newest gradient_norm_squared() measured:
+  /// clip to settings.clip_norm, decay, step. `step` counts from 1.
   void update(Stream& stream, const model::ParameterSet& weights,
               const model::ParameterSet& gradients, const config::OptimizerConfig& settings,
               double lr, int64_t step);

@@ -1,6 +1,7 @@
 #include "lckv/train/bench.h"
 
 #include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "lckv/base/clock.h"
@@ -21,7 +22,8 @@ struct RandomTokens {
   RandomTokens(int64_t count, int64_t vocabulary) {
     const CounterRng rng(7, 7);
     for (int64_t i = 0; i <= count; ++i) {
-      const auto token = static_cast<int32_t>(rng.below(static_cast<uint64_t>(i), static_cast<uint64_t>(vocabulary)));
+      const auto token = static_cast<int32_t>(
+          rng.below(static_cast<uint64_t>(i), static_cast<uint64_t>(vocabulary)));
       if (i < count) tokens.push_back(token);
       if (i > 0) targets.push_back(token);
     }
@@ -64,13 +66,18 @@ BenchResult bench_training(const config::RunConfig& original, const BenchSetting
   const RandomTokens random(d.N(), d.V);
   int64_t updates = 0;
   const auto step = [&] {
-    trainer.step(stream, [&](int64_t) { return model::TokenBatch{random.tokens, random.targets, {}}; },
-                 micro.per_step, d.N() * micro.per_step, config.optimizer, config.optimizer.lr, ++updates);
+    trainer.step(
+        stream,
+        [&](int64_t) {
+          return model::TokenBatch{random.tokens, random.targets, {}};
+        },
+        micro.per_step, d.N() * micro.per_step, config.optimizer, config.optimizer.lr, ++updates);
   };
   for (int64_t i = 0; i < settings.warmup_steps; ++i) step();
   result.measured_bytes = peak_resident_bytes() - resident_before;
 
-  const auto gemms = model::list_gemms(trainer.network().plan(), d, trainer.network().head_chunk_rows(), true);
+  const auto gemms =
+      model::list_gemms(trainer.network().plan(), d, trainer.network().head_chunk_rows(), true);
   const GemmRate before = measure_gemm_rate(gemms, dtype, settings.gemm_s / 2);
   for (int64_t i = 0; i < settings.steps; ++i) {
     const Stopwatch watch;
@@ -91,7 +98,8 @@ BenchResult bench_training(const config::RunConfig& original, const BenchSetting
   result.executed_flops_per_s = result.tokens_per_s * result.executed_flops_per_token;
   result.gemm_flops_per_s = std::max(before.flops_per_s, after.flops_per_s);
   result.executed_frac = result.executed_flops_per_s / result.gemm_flops_per_s;
-  result.useful_frac = result.tokens_per_s * result.useful_flops_per_token / result.gemm_flops_per_s;
+  result.useful_frac =
+      result.tokens_per_s * result.useful_flops_per_token / result.gemm_flops_per_s;
   return result;
 }
 
@@ -117,7 +125,8 @@ std::string to_text(const BenchResult& r) {
     text += format("  {:<20} {:8.3f} s  {:5.1f} %\n", ops::name(static_cast<ops::WorkKind>(k)),
                    r.work.seconds[k], 100 * r.work.seconds[k] / r.profiled_step_s);
   }
-  text += format("  {:<20} {:8.3f} s  {:5.1f} %\n", "outside kernels", r.profiled_step_s - r.work.total_s(),
+  text += format("  {:<20} {:8.3f} s  {:5.1f} %\n", "outside kernels",
+                 r.profiled_step_s - r.work.total_s(),
                  100 * (1 - r.work.total_s() / r.profiled_step_s));
   return text;
 }

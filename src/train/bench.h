@@ -19,17 +19,17 @@ struct BenchResult {
   std::string backend, precision, layer_types;
   int threads = 0;
   int64_t B = 0, T = 0, micro_batches = 0;
-  std::vector<double> step_s;      // of every timed step
+  std::vector<double> step_s;  // of every timed step
   double median_step_s = 0;
-  double tokens_per_s = 0;         // of the median step
+  double tokens_per_s = 0;  // of the median step
   double executed_flops_per_token = 0, useful_flops_per_token = 0;
   double executed_flops_per_s = 0;
-  double gemm_flops_per_s = 0;     // at the model's own shapes, in the same run
+  double gemm_flops_per_s = 0;                // at the model's own shapes, in the same run
   double executed_frac = 0, useful_frac = 0;  // over that rate
-  ops::WorkTimes work;             // of one profiled step
+  ops::WorkTimes work;                        // of one profiled step
   double profiled_step_s = 0;
-  int64_t planned_bytes = 0;       // tensors of the plan
-  int64_t measured_bytes = 0;      // growth of resident memory from before allocation to its peak
+  int64_t planned_bytes = 0;   // tensors of the plan
+  int64_t measured_bytes = 0;  // growth of resident memory from before allocation to its peak
 };
 
 /// Trains on random tokens of the config's shapes; its data files are not read.

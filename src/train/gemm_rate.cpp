@@ -65,7 +65,8 @@ double time_gemm(const Gemm& g, DType dtype, double budget_s) {
     run();
     times.push_back(watch.elapsed_s());
   }
-  std::nth_element(times.begin(), times.begin() + static_cast<ptrdiff_t>(times.size() / 2), times.end());
+  std::nth_element(times.begin(), times.begin() + static_cast<ptrdiff_t>(times.size() / 2),
+                   times.end());
   return times[times.size() / 2];
 }
 

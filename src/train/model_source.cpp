@@ -34,7 +34,8 @@ LoadedWeights ModelSource::load(DType dtype) const {
 }
 
 ModelSource ModelSource::open(const fs::path& given) {
-  const fs::path path = given.has_filename() ? given : given.parent_path();  // "runs/x/" is "runs/x"
+  const fs::path path =
+      given.has_filename() ? given : given.parent_path();  // "runs/x/" is "runs/x"
   if (!fs::is_directory(path)) throw IoError(format("{}: no such folder", given.string()));
   ModelSource source;
   if (fs::exists(path / kHfConfig)) {
@@ -48,8 +49,9 @@ ModelSource ModelSource::open(const fs::path& given) {
   const bool is_one_state = fs::exists(path / kManifest);
   const fs::path run_folder = is_one_state ? path.parent_path() : path;
   if (!fs::exists(run_folder / kRunConfig)) {
-    throw DataError(format("{}: neither a Hugging Face folder ({}), a run's folder ({}) nor a saved state ({})",
-                           given.string(), kHfConfig, kRunConfig, kManifest));
+    throw DataError(
+        format("{}: neither a Hugging Face folder ({}), a run's folder ({}) nor a saved state ({})",
+               given.string(), kHfConfig, kRunConfig, kManifest));
   }
   const config::RunConfig run = config::load_run((run_folder / kRunConfig).string());
   if (is_one_state) {

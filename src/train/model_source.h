@@ -17,7 +17,8 @@ struct LoadedWeights {
   model::ParameterSet weights;
 };
 
-/// Where a trained model is read from: a run's folder (its newest whole state), one state's folder, or a Hugging Face folder.
+/// Where a trained model is read from: a run's folder (its newest whole state), one state's folder,
+/// or a Hugging Face folder.
 class ModelSource {
  public:
   /// Finds out which of the three `path` is. Throws IoError or DataError naming what is missing.
@@ -30,10 +31,12 @@ class ModelSource {
   /// "runs/quickstart/step-00000500", "model folder x": for messages and results.
   std::string describe() const { return weights_path_.string(); }
 
-  /// Every parameter, converted to `dtype`. Throws DataError or IoError as the reader of the place does.
+  /// Every parameter, converted to `dtype`. Throws DataError or IoError as the reader of the place
+  /// does.
   LoadedWeights load(DType dtype) const;
 
-  /// The tokenizer the model was trained with: of its training store, or of the folder. Throws DataError when there is none.
+  /// The tokenizer the model was trained with: of its training store, or of the folder. Throws
+  /// DataError when there is none.
   std::shared_ptr<const data::Tokenizer> tokenizer() const;
 
  private:

@@ -7,10 +7,14 @@ namespace lckv::train {
 
 DType resolve_precision(config::Precision precision) {
   switch (precision) {
-    case config::Precision::kAuto: return ops::cpu_has_fast_bf16() ? DType::kBF16 : DType::kF32;
-    case config::Precision::kBf16: return DType::kBF16;
-    case config::Precision::kFp32: return DType::kF32;
-    case config::Precision::kFp64: return DType::kF64;
+    case config::Precision::kAuto:
+      return ops::cpu_has_fast_bf16() ? DType::kBF16 : DType::kF32;
+    case config::Precision::kBf16:
+      return DType::kBF16;
+    case config::Precision::kFp32:
+      return DType::kF32;
+    case config::Precision::kFp64:
+      return DType::kF64;
   }
   throw InternalError("unknown precision");
 }

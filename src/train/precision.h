@@ -5,7 +5,8 @@
 
 namespace lckv::train {
 
-/// dtype of weights and activations. `auto`: bf16 where the hardware multiplies it natively, else fp32.
+/// dtype of weights and activations. `auto`: bf16 where the hardware multiplies it natively, else
+/// fp32.
 DType resolve_precision(config::Precision precision);
 
 /// Threads of the CPU kernels: train.threads, or every core this process may use. Sets them.

@@ -14,7 +14,8 @@ constexpr double kIntervalInLog_s = 10;
 
 std::string to_text(const ProgressPoint& p) {
   return format(
-      "step {:>{}}/{}  loss {:.4f}  lr {:.2e}  grad {:.3g}  {} tok/s  exec {:.0f}%  useful {:.0f}%  ETA {}",
+      "step {:>{}}/{}  loss {:.4f}  lr {:.2e}  grad {:.3g}  {} tok/s  exec {:.0f}%  useful {:.0f}% "
+      " ETA {}",
       p.step, std::to_string(p.steps).size(), p.steps, p.loss, p.lr, p.grad_norm,
       with_thousands(static_cast<int64_t>(p.tokens_per_s)), 100 * p.executed_frac,
       100 * p.useful_frac, human_duration(p.remaining_s));

@@ -17,11 +17,11 @@ struct ProgressPoint {
   double remaining_s = 0;
 };
 
-/// "step  120/1000  loss 3.1415  lr 2.9e-04  grad 0.83  12 345 tok/s  exec 78%  useful 39%  ETA 2 min 03 s"
+/// "step 120/1000 loss 3.1415 lr 2.9e-04 grad 0.83 12 345 tok/s exec 78% useful 39% ETA 2 min 03 s"
 std::string to_text(const ProgressPoint& point);
 
-/// Shows progress on stderr: on a terminal one line that is written over, elsewhere whole lines, one every ten
-/// seconds; the first and the last step always.
+/// Shows progress on stderr: on a terminal one line that is written over, elsewhere whole lines,
+/// one every ten seconds; the first and the last step always.
 class ProgressLine {
  public:
   explicit ProgressLine(bool watched);

@@ -55,11 +55,10 @@ class Run {
   RunResult go() {
     allocate();
     start_or_continue();
-    const GemmRate rate =
-        measure_gemm_rate(model::list_gemms(objects_->trainer.network().plan(),
-                                            objects_->trainer.network().dims(),
-                                            objects_->trainer.network().head_chunk_rows(), true),
-                          dtype_, kStartUpGemm_s);
+    const GemmRate rate = measure_gemm_rate(
+        model::list_gemms(objects_->trainer.network().plan(), objects_->trainer.network().dims(),
+                          objects_->trainer.network().head_chunk_rows(), true),
+        dtype_, kStartUpGemm_s);
     peak_flops_per_s_ = rate.flops_per_s;
     log_info(format("matmul rate at this model's shapes: {} FLOP/s ({:.1f} s to measure)",
                     human_count(rate.flops_per_s), rate.measured_s));
@@ -77,8 +76,8 @@ class Run {
 
   void require_vocabulary(const data::TokenStoreInfo& info, const std::string& path) const {
     if (info.vocab_size <= config_.model.vocab_size) return;
-    throw DataError(format("{}: made with a tokenizer of {} tokens, but model.vocab_size is {}", path,
-                           info.vocab_size, config_.model.vocab_size));
+    throw DataError(format("{}: made with a tokenizer of {} tokens, but model.vocab_size is {}",
+                           path, info.vocab_size, config_.model.vocab_size));
   }
 
   void allocate() {
@@ -94,8 +93,7 @@ class Run {
   void start_or_continue() {
     Trainer& trainer = objects_->trainer;
     log_info(format("{} on {} threads, {}; {} parameters; {}", ops::kernels({}).name, threads_,
-                    name(dtype_),
-                    with_thousands(trainer.weights().table().element_count()),
+                    name(dtype_), with_thousands(trainer.weights().table().element_count()),
                     model::is_plain_llama(trainer.network().plan().layers)
                         ? "plain Llama"
                         : format("layer_types {}, m = {}, b = {}", config_.model.layer_types,
@@ -144,7 +142,8 @@ class Run {
     result.step = position_.step;
     result.stopped = position_.step < config_.train.steps;
     if (result.stopped) save();
-    log_info(format("peak memory {}, planned {} for tensors", human_bytes(double(peak_resident_bytes())),
+    log_info(format("peak memory {}, planned {} for tensors",
+                    human_bytes(double(peak_resident_bytes())),
                     human_bytes(double(arena_->bytes()))));
     return result;
   }
@@ -162,8 +161,8 @@ class Run {
       batches.push_back(loader_.next());
       scored += batches.back().scored_targets;
     }
-    const double lr = learning_rate(config_.schedule, config_.optimizer.lr, config_.train.steps,
-                                    position_.step);
+    const double lr =
+        learning_rate(config_.schedule, config_.optimizer.lr, config_.train.steps, position_.step);
     const auto next = [&](int64_t i) {
       if (stop_) throw Interrupted("stopped inside a step");
       return view_of(batches[static_cast<size_t>(i)]);
@@ -180,7 +179,8 @@ class Run {
     return true;
   }
 
-  void finish_step(const StepResult& step, double step_s, double elapsed_s, MetricsWriter& metrics) {
+  void finish_step(const StepResult& step, double step_s, double elapsed_s,
+                   MetricsWriter& metrics) {
     ++position_.step;
     position_.updates += step.updated ? 1 : 0;
     position_.sequences = loader_.position();
@@ -195,7 +195,8 @@ class Run {
     point.lr = step.lr;
     point.grad_norm = step.grad_norm;
     point.tokens_per_s = tokens / step_s;
-    const double flops_per_s_per_frac = peak_flops_per_s_ > 0 ? point.tokens_per_s / peak_flops_per_s_ : 0;
+    const double flops_per_s_per_frac =
+        peak_flops_per_s_ > 0 ? point.tokens_per_s / peak_flops_per_s_ : 0;
     point.executed_frac =
         flops_per_s_per_frac * model::executed_flops(objects_->trainer.network().plan(), d).total();
     point.useful_frac = flops_per_s_per_frac * model::useful_flops(d).total();
@@ -219,10 +220,12 @@ class Run {
 
   void report_skipped(const StepResult& step) {
     progress_.finish();
-    log_warning(format("step {}: loss {}, gradient norm {}: not finite, update skipped ({} in a row)",
-                       position_.step, step.loss, step.grad_norm, position_.skipped_in_row));
+    log_warning(
+        format("step {}: loss {}, gradient norm {}: not finite, update skipped ({} in a row)",
+               position_.step, step.loss, step.grad_norm, position_.skipped_in_row));
     if (position_.skipped_in_row < config_.train.max_nonfinite_steps) return;
-    throw Error(format("step {}: loss or gradient was not finite in {} steps in a row; the newest saved state is in {}",
+    throw Error(format("step {}: loss or gradient was not finite in {} steps in a row; the newest "
+                       "saved state is in {}",
                        position_.step, position_.skipped_in_row, config_.output),
                 ExitCode::kDiverged);
   }
@@ -231,17 +234,18 @@ class Run {
     if (!validation_) return;
     validation_->rewind();
     try {
-      const eval::PerplexityResult scored = objects_->scorer->score(
-          stream_, objects_->trainer.weights(), *validation_, &stop_);
+      const eval::PerplexityResult scored =
+          objects_->scorer->score(stream_, objects_->trainer.weights(), *validation_, &stop_);
       result.validation_loss = scored.mean_nll;
       metrics.write({{"step", static_cast<double>(position_.step)},
                      {"validation_loss", scored.mean_nll},
                      {"validation_perplexity", scored.perplexity},
                      {"validation_tokens", static_cast<double>(scored.scored_tokens)}});
       progress_.finish();
-      log_info(format("step {}: validation loss {:.4f}, perplexity {:.3f} over {} tokens ({:.1f} s)",
-                      position_.step, scored.mean_nll, scored.perplexity,
-                      with_thousands(scored.scored_tokens), scored.elapsed_s));
+      log_info(
+          format("step {}: validation loss {:.4f}, perplexity {:.3f} over {} tokens ({:.1f} s)",
+                 position_.step, scored.mean_nll, scored.perplexity,
+                 with_thousands(scored.scored_tokens), scored.elapsed_s));
     } catch (const Interrupted&) {
       log_info("validation left off: stop requested");
     }

@@ -8,19 +8,20 @@ namespace lckv::train {
 
 /// How a call of run_training ended.
 struct RunResult {
-  int64_t step = 0;              // updates done over the whole run
-  double loss = 0;               // of the last step
-  double validation_loss = 0;    // of the last validation; NaN without validation data
-  bool stopped = false;          // by a signal, after saving
+  int64_t step = 0;            // updates done over the whole run
+  double loss = 0;             // of the last step
+  double validation_loss = 0;  // of the last validation; NaN without validation data
+  bool stopped = false;        // by a signal, after saving
 };
 
-/// Trains a run to its last step: plans and prints the memory, starts or continues (from the newest saved state in
-/// `config.output`), writes config.yaml, metrics.jsonl and states there.
+/// Trains a run to its last step: plans and prints the memory, starts or continues (from the newest
+/// saved state in `config.output`), writes config.yaml, metrics.jsonl and states there.
 ///
-///   stop   when it becomes true the micro-batch at hand is finished, the state of the last whole step saved, `stopped` returned
+///   stop   when it becomes true the micro-batch at hand is finished, the state of the last whole
+///          step saved, `stopped` returned
 ///
-/// Throws ConfigError, DataError, IoError; Error with ExitCode::kDiverged when the loss or gradient was not finite
-/// train.max_nonfinite_steps times in a row.
+/// Throws ConfigError, DataError, IoError; Error with ExitCode::kDiverged when the loss or gradient
+/// was not finite train.max_nonfinite_steps times in a row.
 RunResult run_training(const config::RunConfig& config, const std::atomic<bool>& stop);
 
 }  // namespace lckv::train

@@ -17,8 +17,8 @@ Trainer::Options trainer_options(const config::RunConfig& config, DType dtype) {
 }  // namespace
 
 MicroBatches micro_batches(const config::TrainConfig& train) {
-  const int64_t B = train.micro_batch_sequences > 0 ? train.micro_batch_sequences
-                                                    : train.sequences_per_step;
+  const int64_t B =
+      train.micro_batch_sequences > 0 ? train.micro_batch_sequences : train.sequences_per_step;
   return {B, train.sequences_per_step / B};
 }
 

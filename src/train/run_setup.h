@@ -15,7 +15,8 @@ struct MicroBatches {
 };
 MicroBatches micro_batches(const config::TrainConfig& train);
 
-/// Everything of a training process that lives in its arena: trainer, and scorer when there is validation data.
+/// Everything of a training process that lives in its arena: trainer, and scorer when there is
+/// validation data.
 struct RunObjects {
   RunObjects(Arena& arena, const config::RunConfig& config, DType dtype);
 

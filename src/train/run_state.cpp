@@ -1,7 +1,8 @@
 #include "lckv/train/run_state.h"
 
-#include <nlohmann/json.hpp>
 #include <set>
+
+#include <nlohmann/json.hpp>
 
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/state.h"
@@ -15,13 +16,22 @@ using nlohmann::json;
 
 constexpr int kStateVersion = 1;
 
-/// Keys whose change continues the same run: where and how often things are written, and how the same arithmetic is carried out.
-const std::set<std::string> kFreeKeys = {
-    "output",           "model.from",          "data.prefetch_batches",
-    "train.threads",    "train.recompute",     "train.save_every_steps",
-    "train.init_from",  "train.init_kv",       "train.log_every_steps",
-    "train.precision",  "validation.every_steps", "validation.tokens",
-    "data.validation",  "train.max_nonfinite_steps"};
+/// Keys whose change continues the same run: where and how often things are written, and how the
+/// same arithmetic is carried out.
+const std::set<std::string> kFreeKeys = {"output",
+                                         "model.from",
+                                         "data.prefetch_batches",
+                                         "train.threads",
+                                         "train.recompute",
+                                         "train.save_every_steps",
+                                         "train.init_from",
+                                         "train.init_kv",
+                                         "train.log_every_steps",
+                                         "train.precision",
+                                         "validation.every_steps",
+                                         "validation.tokens",
+                                         "data.validation",
+                                         "train.max_nonfinite_steps"};
 
 std::vector<checkpoint::Shard> shards_of(const Trainer& trainer) {
   std::vector<checkpoint::Shard> shards;
@@ -75,7 +85,8 @@ std::optional<RunPosition> resume_run(const std::filesystem::path& run_folder, T
   if (!newest) return std::nullopt;
   const std::string place = newest->string();
   try {
-    // The configuration is compared before tensors are read: a run of another model has other tensors.
+    // The configuration is compared before tensors are read: a run of another model has other
+    // tensors.
     const json state = json::parse(checkpoint::read_state_summary(*newest).trainer_state_json);
     std::vector<std::string> differences =
         differences_that_matter(config_texts(config), state.at("config").get<ConfigTexts>());
@@ -85,7 +96,8 @@ std::optional<RunPosition> resume_run(const std::filesystem::path& run_folder, T
                                    state.at("precision").get<std::string>()));
     }
     if (!differences.empty()) {
-      std::string message = format("{}: this run cannot be continued with another configuration:", place);
+      std::string message =
+          format("{}: this run cannot be continued with another configuration:", place);
       for (const std::string& difference : differences) message += "\n  " + difference;
       throw ConfigError(message + "\nUse another output folder for another run.");
     }
@@ -95,7 +107,8 @@ std::optional<RunPosition> resume_run(const std::filesystem::path& run_folder, T
     return RunPosition{state.at("step"), state.at("updates"), state.at("sequences"),
                        state.at("skipped_in_row")};
   } catch (const json::exception& error) {
-    throw DataError(format("{}: trainer state is not what this program writes: {}", place, error.what()));
+    throw DataError(
+        format("{}: trainer state is not what this program writes: {}", place, error.what()));
   }
 }
 

@@ -12,19 +12,21 @@ namespace lckv::train {
 
 /// Where a run stands between two steps, beside its tensors.
 struct RunPosition {
-  int64_t step = 0;        // updates done or skipped
-  int64_t updates = 0;     // updates applied: the exponent of Adam's bias corrections
-  int64_t sequences = 0;   // position in the token stream
+  int64_t step = 0;            // updates done or skipped
+  int64_t updates = 0;         // updates applied: the exponent of Adam's bias corrections
+  int64_t sequences = 0;       // position in the token stream
   int64_t skipped_in_row = 0;  // non-finite steps just before
 };
 
-/// Saves masters, both moments, position and resolved config as `<run>/step-<step>`; see checkpoint/state.h.
+/// Saves masters, both moments, position and resolved config as `<run>/step-<step>`; see
+/// checkpoint/state.h.
 void save_run(const std::filesystem::path& run_folder, const Trainer& trainer,
               const RunPosition& position, const config::RunConfig& config);
 
-/// Continues the newest whole state of the folder: fills masters and moments, publishes the weights. Nothing when there is none.
-/// Throws ConfigError naming each key in which the saved run differs and that would change its numbers; DataError when every saved
-/// state is damaged.
+/// Continues the newest whole state of the folder: fills masters and moments, publishes the
+/// weights. Nothing when there is none.
+/// Throws ConfigError naming each key in which the saved run differs and that would change its
+/// numbers; DataError when every saved state is damaged.
 std::optional<RunPosition> resume_run(const std::filesystem::path& run_folder, Trainer& trainer,
                                       Stream& stream, const config::RunConfig& config);
 
@@ -32,8 +34,9 @@ std::optional<RunPosition> resume_run(const std::filesystem::path& run_folder, T
 using ConfigTexts = std::map<std::string, std::string>;
 ConfigTexts config_texts(const config::RunConfig& config);
 
-/// The keys in which two configs differ so that continuing one as the other would not be the same run: "optimizer.lr: 0.001, the
-/// saved run has 0.0003". Keys that leave the numbers alone (threads, intervals, prefetch, output ...) may differ.
+/// The keys in which two configs differ so that continuing one as the other would not be the same
+/// run: "optimizer.lr: 0.001, the saved run has 0.0003". Keys that leave the numbers alone
+/// (threads, intervals, prefetch, output ...) may differ.
 std::vector<std::string> differences_that_matter(const ConfigTexts& now, const ConfigTexts& saved);
 
 }  // namespace lckv::train

@@ -14,7 +14,7 @@ struct StepResult {
   double grad_norm = 0;  // before clipping
   double lr = 0;
   int64_t scored_targets = 0;
-  bool updated = true;   // false: loss or gradient was not finite, nothing was changed
+  bool updated = true;  // false: loss or gradient was not finite, nothing was changed
 };
 
 /// The training arithmetic: weights, gradients, optimizer, network, all in one planned arena.
@@ -29,7 +29,8 @@ class Trainer {
     model::PlanOptions plan;
   };
 
-  /// Plans or takes all memory of a training process from `arena`, in this order: weights, gradients, optimizer, network.
+  /// Plans or takes all memory of a training process from `arena`, in this order: weights,
+  /// gradients, optimizer, network.
   Trainer(Arena& arena, const config::ModelConfig& config, const Options& options);
 
   /// Call once on a real arena, before weights are set.
@@ -39,8 +40,9 @@ class Trainer {
   /// Call after the tensors of masters() were filled from outside: rounds them into the weights.
   void publish_masters(Stream& stream);
 
-  /// One update with learning rate `lr` from the micro-batches given one by one by `next(i)`, i = 0..micro_batches-1. `scored_targets` is
-  /// their sum over the global batch, known before the first backward. `step` counts from 1.
+  /// One update with learning rate `lr` from the micro-batches given one by one by `next(i)`, i =
+  /// 0..micro_batches-1. `scored_targets` is their sum over the global batch, known before the
+  /// first backward. `step` counts from 1.
   StepResult step(Stream& stream, const std::function<model::TokenBatch(int64_t)>& next,
                   int64_t micro_batches, int64_t scored_targets,
                   const config::OptimizerConfig& optimizer, double lr, int64_t step);

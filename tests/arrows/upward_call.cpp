@@ -1,4 +1,5 @@
-// Planted fault: a declaration smuggled past the include check, of a function that lives in module config.
+// Planted fault: a declaration smuggled past the include check, of a function that lives in module
+// config.
 #include <string>
 #include <vector>
 

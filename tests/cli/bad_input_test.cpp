@@ -25,8 +25,8 @@ class BadTextTest : public testing::TestWithParam<BadText> {};
 TEST_P(BadTextTest, IsRefusedWithFileAndPlaceAndNothingIsWritten) {
   const fs::path folder = fresh_folder("text_" + GetParam().name);
   write_file(folder / GetParam().file, GetParam().content);
-  const Outcome outcome = run_lckv("tokenize " + (folder / GetParam().file).string() + " --tokenizer bytes -o " +
-                                   (folder / "out.h5").string());
+  const Outcome outcome = run_lckv("tokenize " + (folder / GetParam().file).string() +
+                                   " --tokenizer bytes -o " + (folder / "out.h5").string());
   EXPECT_EQ(outcome.exit_code, 4) << outcome.output;
   EXPECT_THAT(outcome.output, HasSubstr(GetParam().file));
   EXPECT_THAT(outcome.output, HasSubstr(GetParam().message));
@@ -40,7 +40,9 @@ INSTANTIATE_TEST_SUITE_P(
                     BadText{"not_utf8", "a.txt", "good\nbad \xff\xfe here", "UTF-8"},
                     BadText{"broken_json", "a.jsonl", "{\"text\": \"x\"}\n{\"text\": \n", "2"},
                     BadText{"no_field", "a.jsonl", "{\"txt\": \"x\"}\n", "text"},
-                    BadText{"cut_gzip", "a.txt.gz", std::string("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x4b\x4c", 12), "a.txt.gz"}),
+                    BadText{"cut_gzip", "a.txt.gz",
+                            std::string("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x4b\x4c", 12),
+                            "a.txt.gz"}),
     [](const auto& test) { return test.param.name; });
 
 TEST(BadStore, TruncatedForeignAndMismatchedStoresAreRefused) {
@@ -102,7 +104,8 @@ schedule:
 )");
   const Outcome outcome = run_lckv("train " + path);
   EXPECT_EQ(outcome.exit_code, 3) << outcome.output;
-  for (const char* const place : {":3:", ":5:", ":7:", ":8:", ":9:", ":10:", ":13:", ":16:", ":19:", ":21:"}) {
+  for (const char* const place :
+       {":3:", ":5:", ":7:", ":8:", ":9:", ":10:", ":13:", ":16:", ":19:", ":21:"}) {
     EXPECT_THAT(outcome.output, HasSubstr("run.yaml" + std::string(place))) << place;
   }
   EXPECT_THAT(outcome.output, HasSubstr("hidden_size"));  // the nearest valid key
@@ -119,8 +122,9 @@ TEST(BadTokenizer, IsRefused) {
   const fs::path folder = fresh_folder("tokenizer");
   write_file(folder / "a.txt", "some text");
   write_file(folder / "b.model", "not a model");
-  const Outcome outcome = run_lckv("tokenize " + (folder / "a.txt").string() + " --tokenizer " +
-                                   (folder / "b.model").string() + " -o " + (folder / "c.h5").string());
+  const Outcome outcome =
+      run_lckv("tokenize " + (folder / "a.txt").string() + " --tokenizer " +
+               (folder / "b.model").string() + " -o " + (folder / "c.h5").string());
   EXPECT_EQ(outcome.exit_code, 4) << outcome.output;
   EXPECT_THAT(outcome.output, HasSubstr("b.model"));
   EXPECT_FALSE(fs::exists(folder / "c.h5"));
@@ -132,8 +136,10 @@ TEST(BadWeights, DamagedOrWrongSafetensorsAreRefusedBeforeTraining) {
   const std::string config = tiny_run_file(folder);
   ASSERT_EQ(run_lckv("train " + config).exit_code, 0);
   const std::string hf = (folder / "hf").string();
-  ASSERT_EQ(run_lckv("export " + (folder / "run").string() + " -o " + hf + " --dtype fp32").exit_code, 0);
-  const std::string start = " --set train.init_from=" + hf + " --set output=" + (folder / "other").string();
+  ASSERT_EQ(
+      run_lckv("export " + (folder / "run").string() + " -o " + hf + " --dtype fp32").exit_code, 0);
+  const std::string start =
+      " --set train.init_from=" + hf + " --set output=" + (folder / "other").string();
 
   Outcome outcome = run_lckv("train " + config + start + " --set model.intermediate_size=64");
   EXPECT_EQ(outcome.exit_code, 4) << outcome.output;
@@ -165,8 +171,8 @@ TEST(FullDisk, TokenizingLeavesNothing) {
   for (int i = 0; i < 200000; ++i) text += "word" + std::to_string(i) + "\n";
   write_file(folder / "big.txt", text);
   // A limit on file size is how a full disk looks to a program that ignores SIGXFSZ.
-  const Outcome outcome = run_lckv("tokenize " + (folder / "big.txt").string() + " --tokenizer bytes -o " +
-                                       (folder / "out.h5").string(),
+  const Outcome outcome = run_lckv("tokenize " + (folder / "big.txt").string() +
+                                       " --tokenizer bytes -o " + (folder / "out.h5").string(),
                                    "trap '' XFSZ; ulimit -f 200;");
   EXPECT_EQ(outcome.exit_code, 5) << outcome.output;
   EXPECT_THAT(outcome.output, HasSubstr("out.h5"));
@@ -180,8 +186,8 @@ TEST(CtrlC, WhileTokenizingLeavesNothing) {
     std::ofstream out(folder / "big.txt");
     for (int i = 0; i < 300000; ++i) out << line << "\n";
   }
-  const Outcome outcome = run_lckv("tokenize " + (folder / "big.txt").string() + " --tokenizer bytes -o " +
-                                       (folder / "out.h5").string(),
+  const Outcome outcome = run_lckv("tokenize " + (folder / "big.txt").string() +
+                                       " --tokenizer bytes -o " + (folder / "out.h5").string(),
                                    "timeout -s INT 0.3");
   // timeout reports 124 when the command ends by itself after the signal
   EXPECT_EQ(outcome.exit_code, 124) << outcome.output;
@@ -194,8 +200,8 @@ TEST(CtrlC, WhileTrainingSavesAndExitsWithTheRequeueCode) {
   const fs::path folder = fresh_folder("train_ctrlc");
   ASSERT_EQ(tiny_store(folder).exit_code, 0);
   const std::string config = tiny_run_file(folder);
-  const Outcome stopped =
-      run_lckv("train " + config + " --set train.steps=1000000", "timeout --preserve-status -s INT 3");
+  const Outcome stopped = run_lckv("train " + config + " --set train.steps=1000000",
+                                   "timeout --preserve-status -s INT 3");
   EXPECT_EQ(stopped.exit_code, 75) << stopped.output;
   EXPECT_THAT(stopped.output, HasSubstr("saved state of step"));
   const std::vector<std::string> files = files_in(folder / "run");

@@ -1,13 +1,13 @@
 #pragma once
 
-#include <sys/wait.h>
-
 #include <array>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
+
+#include <sys/wait.h>
 
 namespace lckv::test {
 
@@ -22,14 +22,16 @@ inline Outcome run_lckv(const std::string& arguments, const std::string& prefix 
   FILE* pipe = popen(command.c_str(), "r");
   Outcome outcome;
   std::array<char, 4096> buffer;
-  while (size_t count = fread(buffer.data(), 1, buffer.size(), pipe)) outcome.output.append(buffer.data(), count);
+  while (size_t count = fread(buffer.data(), 1, buffer.size(), pipe))
+    outcome.output.append(buffer.data(), count);
   const int status = pclose(pipe);
   outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return outcome;
 }
 
 inline std::filesystem::path fresh_folder(const std::string& name) {
-  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / ("lckv_cli_" + name);
+  const std::filesystem::path folder =
+      std::filesystem::path(testing::TempDir()) / ("lckv_cli_" + name);
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
   return folder;
@@ -43,13 +45,15 @@ inline std::string write_file(const std::filesystem::path& path, const std::stri
 /// Names of everything in a folder, temporaries included.
 inline std::vector<std::string> files_in(const std::filesystem::path& folder) {
   std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) names.push_back(entry.path().filename().string());
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    names.push_back(entry.path().filename().string());
   std::sort(names.begin(), names.end());
   return names;
 }
 
 /// A run file of a model that trains in a second on byte tokens.
-inline std::string tiny_run_file(const std::filesystem::path& folder, const std::string& more_model = "") {
+inline std::string tiny_run_file(const std::filesystem::path& folder,
+                                 const std::string& more_model = "") {
   return write_file(folder / "run.yaml", "output: " + (folder / "run").string() + R"(
 model:
   hidden_size: 32
@@ -63,7 +67,8 @@ model:
   forward_passes: 2
 )" + more_model + R"(
 data:
-  train: )" + (folder / "train.h5").string() + R"(
+  train: )" + (folder / "train.h5").string() +
+                                             R"(
   sequence_tokens: 32
 train:
   steps: 6
@@ -76,10 +81,11 @@ train:
 /// A token store of bytes beside the run file.
 inline Outcome tiny_store(const std::filesystem::path& folder) {
   std::string text;
-  for (int i = 0; i < 400; ++i) text += "the cat number " + std::to_string(i * 7919 % 1000) + " sat on the mat\n";
+  for (int i = 0; i < 400; ++i)
+    text += "the cat number " + std::to_string(i * 7919 % 1000) + " sat on the mat\n";
   write_file(folder / "train.txt", text);
-  return run_lckv("tokenize " + (folder / "train.txt").string() + " --documents lines --tokenizer bytes -o " +
-                  (folder / "train.h5").string());
+  return run_lckv("tokenize " + (folder / "train.txt").string() +
+                  " --documents lines --tokenizer bytes -o " + (folder / "train.h5").string());
 }
 
 }  // namespace lckv::test

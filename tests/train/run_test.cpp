@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
 #include <nlohmann/json.hpp>
 
 #include "lckv/base/log.h"
@@ -31,8 +30,10 @@ std::vector<nlohmann::json> metrics_of(const config::RunConfig& run) {
 }
 
 /// Everything of the last saved state, by name.
-std::map<std::string, std::vector<char>> tensors_of(const config::RunConfig& run, const std::string& step) {
-  const auto set = checkpoint::TensorSet::open(fs::path(run.output) / step / "rank-00000.safetensors");
+std::map<std::string, std::vector<char>> tensors_of(const config::RunConfig& run,
+                                                    const std::string& step) {
+  const auto set =
+      checkpoint::TensorSet::open(fs::path(run.output) / step / "rank-00000.safetensors");
   std::map<std::string, std::vector<char>> tensors;
   for (const std::string& name : set.names()) {
     Buffer buffer(set.info(name).dtype, set.info(name).shape);
@@ -73,7 +74,8 @@ TEST_P(ResumeTest, ContinuedRunEqualsTheUninterruptedOneBitForBit) {
   config::RunConfig continued = whole;
   continued.output = (folder / "continued").string();
   fs::create_directories(continued.output);
-  fs::copy(whole.output + "/step-00000003", continued.output + "/step-00000003", fs::copy_options::recursive);
+  fs::copy(whole.output + "/step-00000003", continued.output + "/step-00000003",
+           fs::copy_options::recursive);
   fs::copy_file(whole.output + "/metrics.jsonl", continued.output + "/metrics.jsonl");
   run_training(continued, kNeverStop);
 
@@ -82,7 +84,8 @@ TEST_P(ResumeTest, ContinuedRunEqualsTheUninterruptedOneBitForBit) {
   ASSERT_EQ(actual.size(), expected.size());
   for (size_t i = 0; i < actual.size(); ++i) {
     for (const char* key : {"step", "loss", "grad_norm", "lr", "validation_loss", "tokens"}) {
-      EXPECT_EQ(actual[i].value(key, nlohmann::json()), expected[i].value(key, nlohmann::json())) << key;
+      EXPECT_EQ(actual[i].value(key, nlohmann::json()), expected[i].value(key, nlohmann::json()))
+          << key;
     }
   }
 }
@@ -137,7 +140,9 @@ TEST_F(RunTest, RefusesATokenizerLargerThanTheModel) {
     run_training(run, kNeverStop);
     FAIL() << "trained";
   } catch (const DataError& error) {
-    EXPECT_THAT(error.what(), testing::HasSubstr("train.h5: made with a tokenizer of 258 tokens, but model.vocab_size is 200"));
+    EXPECT_THAT(error.what(),
+                testing::HasSubstr(
+                    "train.h5: made with a tokenizer of 258 tokens, but model.vocab_size is 200"));
   }
   EXPECT_FALSE(fs::exists(run.output));
 }
@@ -156,7 +161,8 @@ TEST_F(RunTest, DivergingRunStopsWithItsOwnExitCodeAndKeepsTheLastGoodState) {
     EXPECT_EQ(error.exit_code(), ExitCode::kDiverged);
     EXPECT_THAT(error.what(), testing::HasSubstr("2 steps in a row"));
   }
-  for (const auto& row : metrics_of(run)) EXPECT_TRUE(row.is_object());  // NaN is null, the lines are JSON
+  // NaN is null, the lines are JSON
+  for (const auto& row : metrics_of(run)) EXPECT_TRUE(row.is_object());
 }
 
 }  // namespace

@@ -12,19 +12,22 @@ namespace lckv::test {
 
 /// A fresh folder of this test.
 inline std::filesystem::path fresh_folder(const std::string& name) {
-  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / ("lckv_run_" + name);
+  const std::filesystem::path folder =
+      std::filesystem::path(testing::TempDir()) / ("lckv_run_" + name);
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
   return folder;
 }
 
 /// A token store of pseudo-random sentences, byte tokens.
-inline std::string tiny_store(const std::filesystem::path& folder, const std::string& name, uint64_t seed) {
+inline std::string tiny_store(const std::filesystem::path& folder, const std::string& name,
+                              uint64_t seed) {
   const std::string text = (folder / (name + ".txt")).string();
   const CounterRng rng(seed, 1);
   std::ofstream out(text);
   const char* const words[] = {"the", "cat", "sat", "on", "a", "mat", "dog", "ran", "far", "home"};
-  for (uint64_t i = 0; i < 1500; ++i) out << words[rng.below(i, 10)] << (rng.below(i + 10000, 9) == 0 ? "\n" : " ");
+  for (uint64_t i = 0; i < 1500; ++i)
+    out << words[rng.below(i, 10)] << (rng.below(i + 10000, 9) == 0 ? "\n" : " ");
   out.close();
   const std::string store = (folder / (name + ".h5")).string();
   data::TokenizeOptions options;
@@ -33,7 +36,8 @@ inline std::string tiny_store(const std::filesystem::path& folder, const std::st
   return store;
 }
 
-/// A run of seconds: LCKV w = 2 with five layers, ragged targets by the document mask, two micro-batches per step.
+/// A run of seconds: LCKV w = 2 with five layers, ragged targets by the document mask, two
+/// micro-batches per step.
 inline config::RunConfig tiny_run(const std::filesystem::path& folder) {
   config::RunConfig run;
   run.output = (folder / "run").string();

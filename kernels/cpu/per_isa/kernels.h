@@ -2,8 +2,9 @@
 
 #include "lckv/kernels/table.h"
 
-// The kernels of one instruction set. This folder is compiled once per instruction set with LCKV_CPU_ISA naming the namespace
-// (baseline, avx2, avx512), so nothing here may have external linkage outside of that namespace.
+// The kernels of one instruction set. This folder is compiled once per instruction set with
+// LCKV_CPU_ISA naming the namespace (baseline, avx2, avx512), so nothing here may have external
+// linkage outside of that namespace.
 #define LCKV_CPU_BEGIN namespace lckv::ops::LCKV_CPU_ISA {
 #define LCKV_CPU_END }
 

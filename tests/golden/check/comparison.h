@@ -10,7 +10,8 @@ namespace lckv::golden {
 /// One quantity against its golden values.
 struct Comparison {
   std::string name;
-  double error = 0;  // largest difference over the largest golden magnitude; absolute where the golden is all zero
+  // largest difference over the largest golden magnitude; absolute where the golden is all zero
+  double error = 0;
 };
 
 /// What was compared in one file, and our values for --dump.

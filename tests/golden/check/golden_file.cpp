@@ -22,8 +22,10 @@ FileKind kind_of(const checkpoint::SafetensorsFile& file) {
   if (file.contains("batches")) return FileKind::kTrain;
   if (file.contains("logits_parallel")) return FileKind::kDecode;
   if (file.contains("tokens") && file.contains("logits")) return FileKind::kCase;
-  throw DataError(format("{}: neither a case (tokens, logits), a training run (batches) nor a decoding run "
-                         "(logits_parallel)", file.path().string()));
+  throw DataError(
+      format("{}: neither a case (tokens, logits), a training run (batches) nor a decoding run "
+             "(logits_parallel)",
+             file.path().string()));
 }
 
 }  // namespace

@@ -18,7 +18,8 @@ struct GoldenFile {
   FileKind kind;
   config::ModelConfig config;
 
-  /// Tells the kind from the tensors it holds, so that files of any name are accepted. Throws DataError.
+  /// Tells the kind from the tensors it holds, so that files of any name are accepted. Throws
+  /// DataError.
   static GoldenFile open(const std::string& path);
 
   /// The values of a floating tensor in double.
@@ -27,7 +28,8 @@ struct GoldenFile {
   std::vector<int32_t> tokens(const std::string& name) const;
   Shape shape(const std::string& name) const { return tensors.info(name).shape; }
 
-  /// Fills every parameter from the weights file; k_proj and v_proj of layers that nobody reads stay unread.
+  /// Fills every parameter from the weights file; k_proj and v_proj of layers that nobody reads
+  /// stay unread.
   void load_weights(const model::ParameterSet& to) const;
 };
 

@@ -1,6 +1,7 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <limits>
+
+#include <CLI/CLI.hpp>
 
 #include "lckv/base/text.h"
 #include "run_file.h"
@@ -12,7 +13,8 @@ using namespace lckv::golden;
 
 constexpr double kDoubleTolerance = 1e-9;
 
-void write_dump(const std::string& path, const std::vector<std::pair<std::string, Report>>& reports) {
+void write_dump(const std::string& path,
+                const std::vector<std::pair<std::string, Report>>& reports) {
   std::vector<checkpoint::NamedTensor> tensors;
   for (const auto& [prefix, report] : reports) {
     for (const Report::Dumped& dumped : report.dumped()) {
@@ -25,7 +27,8 @@ void write_dump(const std::string& path, const std::vector<std::pair<std::string
 
 void print_row(const std::string& path, const GoldenFile& file, const Report& report,
                double tolerance) {
-  std::string line = format("{:<44}", path.size() > 44 ? "..." + path.substr(path.size() - 41) : path);
+  std::string line =
+      format("{:<44}", path.size() > 44 ? "..." + path.substr(path.size() - 41) : path);
   const auto add = [&](const char* label, const std::string& prefix) {
     line += format(" {} {:.1e}", label, report.worst(prefix).error);
   };
@@ -55,15 +58,20 @@ int main(int argc, char** argv) {
   std::vector<std::string> paths;
   std::string precision = "double", dump;
   bool verbose = false;
-  app.add_option("files", paths, "Golden files (case_*, train_*, decode_*), their weights beside them")->required();
-  app.add_option("--precision", precision, "double: <= 1e-9; fp32: <= computed bound; bf16: reported")
+  app.add_option("files", paths,
+                 "Golden files (case_*, train_*, decode_*), their weights beside them")
+      ->required();
+  app.add_option("--precision", precision,
+                 "double: <= 1e-9; fp32: <= computed bound; bf16: reported")
       ->check(CLI::IsMember({"double", "fp32", "bf16"}));
   app.add_option("--dump", dump, "Write our values to this safetensors file");
   app.add_flag("--verbose", verbose, "One line per tensor");
   CLI11_PARSE(app, argc, argv);
 
   RunSettings settings;
-  settings.dtype = precision == "double" ? DType::kF64 : precision == "fp32" ? DType::kF32 : DType::kBF16;
+  settings.dtype = precision == "double" ? DType::kF64
+                   : precision == "fp32" ? DType::kF32
+                                         : DType::kBF16;
   try {
     bool all_hold = true;
     std::vector<std::pair<std::string, Report>> reports;
@@ -76,7 +84,8 @@ int main(int argc, char** argv) {
       Report report = run_file(file, settings);
       print_row(path, file, report, tolerance);
       if (verbose) {
-        for (const Comparison& c : report.comparisons()) fmt::print("    {:<60} {:.3e}\n", c.name, c.error);
+        for (const Comparison& c : report.comparisons())
+          fmt::print("    {:<60} {:.3e}\n", c.name, c.error);
       }
       all_hold = all_hold && report.worst().error <= tolerance;
       reports.emplace_back(paths.size() > 1 ? path.substr(path.find_last_of('/') + 1) + "/" : "",

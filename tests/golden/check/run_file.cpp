@@ -53,7 +53,8 @@ train::Trainer::Options trainer_options(const RunSettings& settings, int64_t B, 
 std::vector<double> logits_of(train::Trainer& trainer, Stream& stream, const Rows& rows) {
   const model::Dims& d = trainer.network().dims();
   Buffer logits(accumulator(trainer.weights().dtype()), {d.N(), d.V});
-  trainer.network().logits(stream, trainer.weights(), {rows.inputs, rows.targets, {}}, logits.view());
+  trainer.network().logits(stream, trainer.weights(), {rows.inputs, rows.targets, {}},
+                           logits.view());
   return to_doubles(logits.view());
 }
 
@@ -69,8 +70,8 @@ void run_case(const GoldenFile& file, const RunSettings& settings, Report& repor
 
   const double scored = static_cast<double>(shape[0] * (shape[1] - 1));
   const double sum_nll = trainer.object->network().score_with_gradient(
-      stream, trainer.object->weights(), trainer.object->gradients(), {rows.inputs, rows.targets, {}},
-      1 / scored, ops::GradMode::kOverwrite);
+      stream, trainer.object->weights(), trainer.object->gradients(),
+      {rows.inputs, rows.targets, {}}, 1 / scored, ops::GradMode::kOverwrite);
   std::vector<double> nll = to_doubles(trainer.object->network().nll());
   std::vector<double> scored_nll;
   for (size_t n = 0; n < nll.size(); ++n) {
@@ -108,8 +109,8 @@ void run_training(const GoldenFile& file, const RunSettings& settings, Report& r
                                                    static_cast<size_t>(B * (T + 1)));
     const Rows rows = cut_rows(tokens, T + 1, true);
     const auto next = [&](int64_t) { return model::TokenBatch{rows.inputs, rows.targets, {}}; };
-    const train::StepResult result = trainer.object->step(
-        stream, next, 1, B * T, optimizer, lrs[static_cast<size_t>(s)], s + 1);
+    const train::StepResult result =
+        trainer.object->step(stream, next, 1, B * T, optimizer, lrs[static_cast<size_t>(s)], s + 1);
     losses.push_back(result.loss);
     norms.push_back(result.grad_norm);
   }
@@ -141,9 +142,15 @@ void run_decoding(const GoldenFile& file, const RunSettings& settings, Report& r
 Report run_file(const GoldenFile& file, const RunSettings& settings) {
   Report report;
   switch (file.kind) {
-    case FileKind::kCase: run_case(file, settings, report); break;
-    case FileKind::kTrain: run_training(file, settings, report); break;
-    case FileKind::kDecode: run_decoding(file, settings, report); break;
+    case FileKind::kCase:
+      run_case(file, settings, report);
+      break;
+    case FileKind::kTrain:
+      run_training(file, settings, report);
+      break;
+    case FileKind::kDecode:
+      run_decoding(file, settings, report);
+      break;
   }
   return report;
 }
@@ -153,9 +160,11 @@ double error_bound(const GoldenFile& file, double eps) {
   const auto plan = model::build_plan(model::make_layer_specs(file.config),
                                       static_cast<int>(file.config.forward_passes),
                                       static_cast<int>(file.config.backward_passes));
-  constexpr double kSumsPerCell = 14;  // forward and backward: norms, projections, scores, softmax, values, MLP
+  // forward and backward: norms, projections, scores, softmax, values, MLP
+  constexpr double kSumsPerCell = 14;
   constexpr double kConditioning = 8;
-  const double steps = file.kind == FileKind::kTrain ? static_cast<double>(file.shape("batches")[0]) : 1;
+  const double steps =
+      file.kind == FileKind::kTrain ? static_cast<double>(file.shape("batches")[0]) : 1;
   const double longest_sum = static_cast<double>(std::max({d.C, d.F, d.Cq(), d.V}));
   const double roundings =
       static_cast<double>(plan.cells.size()) * kSumsPerCell * longest_sum * steps;
