@@ -47,6 +47,11 @@ GemmPrimitive& prepared(const GemmShape& shape) {
   return known.emplace(key, GemmPrimitive(shape)).first->second;
 }
 
+// oneDNN 2.6's AMX kernel for K = 63 (and no other K: it is the one whose tail rounds up to a whole
+// block of 64) leaves the tile registers of all threads but the first unconfigured, and those die
+// of SIGILL.
+constexpr int64_t kBrokenK = 63;
+
 bool ask_for_amx() {
   const GemmShape probe{.in = DType::kBF16,
                         .out = DType::kF32,
@@ -72,7 +77,7 @@ bool bf16_gemm_is_native() {
 }
 
 void gemm(const GemmShape& shape, void* c, const void* a, const void* b, const void* residual) {
-  if (shape.in == DType::kBF16 && !bf16_gemm_is_native()) {
+  if (shape.in == DType::kBF16 && (!bf16_gemm_is_native() || shape.k == kBrokenK)) {
     bf16_widened_gemm(shape, c, a, b, residual);
   } else {
     prepared(shape).run(c, a, b, residual);

@@ -12,6 +12,9 @@ namespace lckv::checkpoint {
 
 AtomicFile::AtomicFile(std::filesystem::path path)
     : path_(std::move(path)), temporary_(path_.string() + ".tmp") {
+  if (std::filesystem::exists(path_) && !std::filesystem::is_regular_file(path_)) {
+    throw IoError(path_.string() + ": exists and is no regular file; it is not replaced");
+  }
   descriptor_ = file_calls::create(temporary_);
   if (descriptor_ < 0) throw_io_error(path_, "create the file", errno);
   temporary_exists_ = true;

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
@@ -29,6 +31,14 @@ nlohmann::ordered_json score_store(const EvalArgs& args, const train::ModelSourc
   data.validation = {args.perplexity};
   data.sequence_tokens = args.sequence_tokens > 0 ? args.sequence_tokens : source.sequence_tokens();
   data.document_mask = source.document_mask();
+  if (data.sequence_tokens > source.config().max_position_embeddings) {
+    throw ConfigError(format("--sequence-tokens {} is above the model's max_position_embeddings {}",
+                             data.sequence_tokens, source.config().max_position_embeddings));
+  }
+  if (source.has_tokenizer()) {
+    data::TokenStore(args.perplexity)
+        .require_tokenizer(source.tokenizer()->sha256(), source.describe());
+  }
   data::ValidationLoader loader(data, args.batch_sequences, args.max_tokens);
   eval::Scorer::Options options;
   options.dtype = weights.dtype();
@@ -43,6 +53,9 @@ nlohmann::ordered_json score_store(const EvalArgs& args, const train::ModelSourc
   Stream stream;
   scorer.prepare(stream);
   const eval::PerplexityResult r = scorer.score(stream, weights, loader, &stop_requested());
+  if (!std::isfinite(r.mean_nll)) {
+    throw DataError(format("{}: the loss on {} is not finite", source.describe(), args.perplexity));
+  }
   fmt::print(
       "{}: perplexity {:.4f}, loss {:.5f} over {} tokens (forward {}, T = {}, {}, {:.1f} s)\n",
       args.perplexity, r.perplexity, r.mean_nll, with_thousands(r.scored_tokens), r.forward_mode,
@@ -88,16 +101,27 @@ nlohmann::ordered_json ask_questions(const EvalArgs& args, const train::ModelSou
   print_accuracy("all", r.all);
   for (const auto& [kind, accuracy] : r.by_kind)
     print_accuracy(kind.empty() ? "(no kind)" : kind, accuracy);
-  return {{"questions", questions.size()},   {"acc", r.all.acc.mean},
-          {"acc_norm", r.all.acc_norm.mean}, {"chance", chance},
-          {"forward", r.forward_mode},       {"bos", r.bos}};
+  nlohmann::ordered_json by_kind;
+  for (const auto& [kind, accuracy] : r.by_kind) {
+    by_kind[kind] = {{"questions", accuracy.acc.n}, {"acc", accuracy.acc.mean}};
+  }
+  return {{"questions", questions.size()},
+          {"acc", r.all.acc.mean},
+          {"acc_norm", r.all.acc_norm.mean},
+          {"chance", chance},
+          {"forward", r.forward_mode},
+          {"bos", r.bos},
+          {"by_kind", by_kind},
+          {"acc_stderr", r.all.acc.std_error.value_or(0)}};
 }
 
 }  // namespace
 
 ExitCode run_eval(const EvalArgs& args) {
+  catch_stop_signals();
   if (args.perplexity.empty() && args.questions.empty()) {
-    throw ConfigError("lckv eval: name what to score: --perplexity STORE or --questions FILE");
+    throw Error("eval: name what to score: --perplexity STORE or --questions FILE",
+                ExitCode::kUsage);
   }
   const auto source = train::ModelSource::open(args.model);
   const eval::ForwardMode mode =

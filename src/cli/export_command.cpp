@@ -11,6 +11,10 @@ ExitCode run_export(const ExportArgs& args) {
   const auto source = train::ModelSource::open(args.run);
   const auto tokenizer =
       args.tokenizer.empty() ? source.tokenizer() : data::load_tokenizer(args.tokenizer);
+  if (source.has_tokenizer() && tokenizer->sha256() != source.tokenizer()->sha256()) {
+    throw DataError(format("{}: not the tokenizer that {} was trained with", args.tokenizer,
+                           source.describe()));
+  }
   const train::LoadedWeights loaded = source.load(DType::kF32);
   const DType stored = args.dtype == "bf16" ? DType::kBF16 : DType::kF32;
   train::export_hf(

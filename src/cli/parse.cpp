@@ -1,9 +1,12 @@
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <functional>
 
 #include <CLI/CLI.hpp>
 
-#include "lckv/base/stop_signal.h"
+#include "lckv/base/text.h"
 #include "lckv/cli/commands.h"
 
 namespace lckv::cli {
@@ -11,6 +14,8 @@ namespace lckv::cli {
 namespace {
 
 using Command = std::function<ExitCode()>;
+
+constexpr int kMaxThreads = 4096;
 
 const char* const kFooter =
     "Exit codes: 0 done, 1 a check did not hold, 2 command line, 3 configuration, 4 data, 5 file "
@@ -47,8 +52,12 @@ void add_tokenize(CLI::App& app, Command& chosen) {
                    "Part of the documents for a second store")
       ->check(CLI::Range(0.0, 1.0));
   command->add_option("--validation-output", args->validation_output, "That store");
-  command->add_option("--seed", args->seed, "Of that draw")->capture_default_str();
-  command->add_option("--threads", args->threads, "0: every core")->capture_default_str();
+  command->add_option("--seed", args->seed, "Of that draw")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--threads", args->threads, "0: every core")
+      ->check(CLI::Range(0, kMaxThreads))
+      ->capture_default_str();
   command->callback([args, &chosen] { chosen = [args] { return run_tokenize(*args); }; });
 }
 
@@ -58,7 +67,9 @@ void add_inspect(CLI::App& app, Command& chosen) {
       app.add_subcommand("inspect", "Facts, first tokens and checksums of a token store");
   command->add_option("store", args->path, "Token store (.h5)")->required();
   command->add_flag("!--no-verify", args->verify, "Do not read everything to compare checksums");
-  command->add_option("--show", args->show_tokens, "First tokens to print")->capture_default_str();
+  command->add_option("--show", args->show_tokens, "First tokens to print")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->callback([args, &chosen] { chosen = [args] { return run_inspect(*args); }; });
 }
 
@@ -72,6 +83,10 @@ void add_train(CLI::App& app, Command& chosen) {
   auto args = std::make_shared<RunFileArgs>();
   CLI::App* command = app.add_subcommand("train", "Train, or continue a stopped run");
   add_run_file(*command, *args);
+  command->add_option_function<std::string>(
+      "--init-from",
+      [args](const std::string& folder) { args->overrides.push_back("train.init_from=" + folder); },
+      "Hugging Face folder to start from (the key train.init_from)");
   command->callback([args, &chosen] { chosen = [args] { return run_train(*args); }; });
 }
 
@@ -96,21 +111,28 @@ void add_eval(CLI::App& app, Command& chosen) {
   perplexity->excludes(questions);
   command->add_option("--forward", args->forward,
                       "iterate:n (default n = m + b) or sequential (exact)");
-  command->add_option("--tokenizer", args->tokenizer,
-                      "For questions, when the model's folder has none");
+  command
+      ->add_option("--tokenizer", args->tokenizer,
+                   "For questions, when the model's folder has none")
+      ->needs(questions);
   command->add_option("--precision", args->precision)
       ->check(CLI::IsMember({"auto", "bf16", "fp32", "fp64"}))
       ->capture_default_str();
-  command->add_option("--sequence-tokens", args->sequence_tokens, "T; 0: as trained")
-      ->capture_default_str();
+  command->add_option("--sequence-tokens", args->sequence_tokens, "T; default: as trained")
+      ->check(CLI::PositiveNumber)
+      ->needs(perplexity);
   command->add_option("--batch", args->batch_sequences, "Sequences at once")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--max-tokens", args->max_tokens, "Scored at most; 0: all")
-      ->capture_default_str();
+  command->add_option("--max-tokens", args->max_tokens, "Scored at most; default: all")
+      ->check(CLI::PositiveNumber)
+      ->needs(perplexity);
   command->add_option("--show", args->show, "Print so many questions with the model's answers")
+      ->check(CLI::NonNegativeNumber)
+      ->needs(questions);
+  command->add_option("--threads", args->threads, "0: every core")
+      ->check(CLI::Range(0, kMaxThreads))
       ->capture_default_str();
-  command->add_option("--threads", args->threads, "0: every core")->capture_default_str();
   command->add_option("--json", args->json, "Write the result to this file");
   command->callback([args, &chosen] { chosen = [args] { return run_eval(*args); }; });
 }
@@ -143,7 +165,9 @@ void add_bench(CLI::App& app, Command& chosen) {
   train->add_option("--steps", args->steps, "Timed steps")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  train->add_option("--warmup", args->warmup_steps, "Steps before")->capture_default_str();
+  train->add_option("--warmup", args->warmup_steps, "Steps before")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   train
       ->add_option("--gemm-seconds", args->gemm_s,
                    "Spent on measuring the matmul rate, before and after")
@@ -174,9 +198,13 @@ int run_program(int argc, const char* const* argv) {
     return app.exit(error) == 0 ? static_cast<int>(ExitCode::kOk)
                                 : static_cast<int>(ExitCode::kUsage);
   }
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file size is a full disk: an error, not a death
   try {
-    catch_stop_signals();
-    return static_cast<int>(chosen());
+    const ExitCode code = chosen();
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+      throw IoError(format("standard output: cannot be written: {}", std::strerror(errno)));
+    }
+    return static_cast<int>(code);
   } catch (const Error& error) {
     std::fprintf(stderr, "lckv: %s\n", error.what());
     return static_cast<int>(error.exit_code());

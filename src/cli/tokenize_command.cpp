@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 
 #include "lckv/base/clock.h"
 #include "lckv/base/log.h"
@@ -18,8 +20,6 @@ data::TextOptions text_options(const TokenizeArgs& args) {
   options.json_field = args.field;
   if (args.documents == "lines") {
     options.txt_documents = data::TxtDocuments::kLines;
-  } else if (args.documents != "file") {
-    throw ConfigError(format("--documents: '{}' is neither file nor lines", args.documents));
   }
   return options;
 }
@@ -27,7 +27,7 @@ data::TextOptions text_options(const TokenizeArgs& args) {
 std::shared_ptr<const data::Tokenizer> tokenizer_for(const TokenizeArgs& args) {
   if (args.train_sentencepiece == 0) {
     if (args.tokenizer.empty())
-      throw ConfigError("--tokenizer is missing: bytes, or a .model file");
+      throw Error("tokenize: --tokenizer is missing: bytes, or a .model file", ExitCode::kUsage);
     return data::load_tokenizer(args.tokenizer);
   }
   if (!args.tokenizer.ends_with(".model")) {
@@ -46,6 +46,16 @@ std::shared_ptr<const data::Tokenizer> tokenizer_for(const TokenizeArgs& args) {
   return data::load_tokenizer(args.tokenizer);
 }
 
+void refuse_output_over_input(const TokenizeArgs& args) {
+  for (const std::string& input : args.inputs) {
+    std::error_code missing;
+    if (std::filesystem::equivalent(input, args.output, missing)) {
+      throw Error(format("tokenize: the output {} is also an input", args.output),
+                  ExitCode::kUsage);
+    }
+  }
+}
+
 /// " 42% [########............] 12.3 MiB/s 3 456 789 tokens", written over itself; nothing when
 /// nobody watches.
 class TokenizeBar {
@@ -55,7 +65,9 @@ class TokenizeBar {
     since_last_.restart();
     constexpr int kWidth = 30;
     const double done =
-        progress.total_bytes > 0 ? double(progress.bytes_read) / double(progress.total_bytes) : 0;
+        progress.total_bytes > 0
+            ? std::min(1.0, double(progress.bytes_read) / double(progress.total_bytes))
+            : 0;
     const auto filled = static_cast<size_t>(done * kWidth);
     std::fprintf(stderr, "\r\033[K%3.0f%% [%s%s]  %s/s  %s tokens", 100 * done,
                  std::string(filled, '#').c_str(), std::string(kWidth - filled, '.').c_str(),
@@ -76,6 +88,8 @@ class TokenizeBar {
 }  // namespace
 
 ExitCode run_tokenize(const TokenizeArgs& args) {
+  catch_stop_signals();
+  refuse_output_over_input(args);
   const auto tokenizer = tokenizer_for(args);
   data::TokenizeOptions options;
   options.text = text_options(args);

@@ -8,6 +8,7 @@
 namespace lckv::cli {
 
 ExitCode run_train(const RunFileArgs& args) {
+  catch_stop_signals();
   const config::RunConfig config = config::load_run(args.config, args.overrides);
   const train::RunResult result = train::run_training(config, stop_requested());
   if (result.stopped) {

@@ -53,6 +53,7 @@ std::vector<Key> keys_of(TrainConfig& t) {
           {"train.threads", &t.threads, from_to(0, kMaxThreads)},
           {"train.init_from", &t.init_from},
           {"train.init_kv", choice(t.init_kv, {"copy", "average"})},
+          {"train.keep_states", &t.keep_states, from_to(0, 1000000)},
           {"train.save_every_steps", &t.save_every_steps, at_least(0)},
           {"train.log_every_steps", &t.log_every_steps, at_least(1)},
           {"train.max_nonfinite_steps", &t.max_nonfinite_steps, at_least(1)}};

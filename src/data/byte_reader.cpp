@@ -102,16 +102,18 @@ class ZstdReader : public ByteReader {
   size_t read(char* out, size_t capacity) override {
     ZSTD_outBuffer output{out, capacity, 0};
     while (output.pos == 0) {
-      if (input_.pos == input_.size && !refill()) {
-        if (inside_frame_) throw DataError(path_ + ": cut off (the zstd frame has no end)");
-        return 0;
-      }
+      // At the end of the file the decoder may still hold output: it is asked once more, with nothing.
+      const bool at_end = input_.pos == input_.size && !refill();
+      if (at_end && !inside_frame_) return 0;
       const size_t result = ZSTD_decompressStream(stream_.get(), &output, &input_);
       if (ZSTD_isError(result) != 0) {
         throw DataError(format("{}: damaged zstd near byte {}: {}", path_, file_.position_bytes(),
                                ZSTD_getErrorName(result)));
       }
       inside_frame_ = result != 0;
+      if (at_end && output.pos == 0 && inside_frame_) {
+        throw DataError(path_ + ": cut off (the zstd frame has no end)");
+      }
     }
     return output.pos;
   }

@@ -13,6 +13,7 @@ Hdf5Input::Hdf5Input(std::string path) : path_(std::move(path)) {
     throw IoError(format("{}: cannot be opened: {}", path_, std::strerror(errno)));
   }
   if (std::filesystem::is_directory(path_)) throw IoError(path_ + ": is a folder, expected a file");
+  if (!std::filesystem::is_regular_file(path_)) throw IoError(path_ + ": is not a regular file");
   if (H5Fis_hdf5(path_.c_str()) <= 0) {
     refuse("not an HDF5 file ({} bytes)", std::filesystem::file_size(path_));
   }

@@ -43,6 +43,8 @@ PendingFile::PendingFile(std::string path)
     : path_(std::move(path)), temporary_path_(format("{}.{}.tmp", path_, ::getpid())) {
   if (std::filesystem::is_directory(path_))
     throw IoError(path_ + ": is a folder, expected a file name");
+  if (std::filesystem::exists(path_) && !std::filesystem::is_regular_file(path_))
+    throw IoError(path_ + ": is a device, pipe or socket; only a regular file can be replaced");
   const int descriptor =
       ::open(temporary_path_.c_str(), O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor < 0) fail(path_, "cannot be created");

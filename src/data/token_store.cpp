@@ -103,12 +103,37 @@ struct TokenStore::State {
     }
   }
 
+  /// Every block is compared with its checksum when something of it is read for the first time.
+  void verify_when_first_read(int64_t first, int64_t count) {
+    for (int64_t block = first / kBlockTokens; block <= (first + count - 1) / kBlockTokens;
+         ++block) {
+      {
+        const std::scoped_lock lock(verified_mutex);
+        if (verified.empty()) verified.resize(static_cast<size_t>(block_count()), false);
+        if (verified[static_cast<size_t>(block)]) continue;
+      }
+      verify_block(block, checksums()[static_cast<size_t>(block)]);
+      const std::scoped_lock lock(verified_mutex);
+      verified[static_cast<size_t>(block)] = true;
+    }
+  }
+
+  const std::vector<uint64_t>& checksums() {
+    std::call_once(checksums_read, [this] {
+      const Hdf5Lock lock;
+      block_checksums = input->read_list<uint64_t>(kBlockChecksums, H5T_STD_U64LE);
+    });
+    return block_checksums;
+  }
+
   void verify_block(int64_t block, uint64_t expected) const {
     const int64_t first = block * kBlockTokens;
     const int64_t count = std::min(kBlockTokens, info.tokens - first);
     std::vector<unsigned char> stored(static_cast<size_t>(count) * token_bytes());
     std::vector<int32_t> ids(static_cast<size_t>(count));
     const Hdf5Lock lock;
+    input->read_rows(kTokens, tokens, H5T_STD_I32LE, first, count, ids.data());
+    require_vocab(ids, first);  // the more telling message of the two
     input->read_rows(kTokens, tokens, token_bytes() == 2 ? H5T_STD_U16LE : H5T_STD_U32LE, first,
                      count, stored.data());
     const uint64_t actual = hash_bytes(stored.data(), stored.size());
@@ -117,8 +142,6 @@ struct TokenStore::State {
                     kTokens, block, first, first + count - 1, place_in_file(first), actual,
                     expected);
     }
-    input->read_rows(kTokens, tokens, H5T_STD_I32LE, first, count, ids.data());
-    require_vocab(ids, first);
   }
 
   // ", from byte 2048 of the file": where HDF5 put the chunk of this row.
@@ -144,6 +167,10 @@ struct TokenStore::State {
   Hdf5Handle tokens;
   std::once_flag documents_read;
   std::vector<int64_t> document_starts;
+  std::once_flag checksums_read;
+  std::vector<uint64_t> block_checksums;
+  std::mutex verified_mutex;
+  std::vector<bool> verified;  // by block
 };
 
 TokenStore::TokenStore(std::string path) : state_(std::make_unique<State>(std::move(path))) {}
@@ -154,21 +181,24 @@ const std::string& TokenStore::path() const { return state_->input->path(); }
 const TokenStoreInfo& TokenStore::info() const { return state_->info; }
 
 void TokenStore::read(int64_t first, std::span<int32_t> out) const {
-  const State& s = *state_;
+  State& s = *state_;
   LCKV_CHECK(
       first >= 0 && first + std::ssize(out) <= s.info.tokens,
       format("{}: rows {} to {} of {}", path(), first, first + std::ssize(out), s.info.tokens));
   if (out.empty()) return;
-  {
-    const Hdf5Lock lock;
-    s.input->read_rows(kTokens, s.tokens, H5T_STD_I32LE, first, std::ssize(out), out.data());
-  }
-  s.require_vocab(out, first);
+  s.verify_when_first_read(first, std::ssize(out));
+  const Hdf5Lock lock;
+  s.input->read_rows(kTokens, s.tokens, H5T_STD_I32LE, first, std::ssize(out), out.data());
 }
 
 const std::vector<int64_t>& TokenStore::document_starts() const {
   std::call_once(state_->documents_read, [this] { state_->read_document_starts(); });
   return state_->document_starts;
+}
+
+uint64_t TokenStore::content_hash() const {
+  const std::vector<uint64_t>& checksums = state_->checksums();
+  return hash_bytes(checksums.data(), checksums.size() * sizeof(uint64_t));
 }
 
 void TokenStore::require_tokenizer(const std::string& sha256, const std::string& wanted_by) const {
@@ -194,18 +224,13 @@ std::shared_ptr<const Tokenizer> TokenStore::tokenizer() const {
 }
 
 void TokenStore::verify(const std::atomic<bool>* stop) const {
-  const State& s = *state_;
+  State& s = *state_;
   document_starts();
   tokenizer();
-  std::vector<uint64_t> checksums;
-  {
-    const Hdf5Lock lock;
-    checksums = s.input->read_list<uint64_t>(kBlockChecksums, H5T_STD_U64LE);
-  }
   for (int64_t block = 0; block < s.block_count(); ++block) {
     if (stop != nullptr && stop->load())
       throw Interrupted(path() + ": verification was interrupted");
-    s.verify_block(block, checksums[static_cast<size_t>(block)]);
+    s.verify_block(block, s.checksums()[static_cast<size_t>(block)]);
   }
 }
 

@@ -63,13 +63,17 @@ class TokenStore {
   const std::string& path() const;
   const TokenStoreInfo& info() const;
 
-  /// Tokens first .. first + out.size() - 1. Throws DataError naming a token outside the vocabulary
-  /// and its row, or the range that cannot be read.
+  /// Tokens first .. first + out.size() - 1. Each block is compared with its checksum when something
+  /// of it is read for the first time. Throws DataError naming a token outside the vocabulary and its
+  /// row, a block that differs from its checksum, or the range that cannot be read.
   void read(int64_t first, std::span<int32_t> out) const;
 
   /// Row of each document's first token, ascending, followed by the token count. Read and checked
   /// at the first call; 8 bytes per document.
   const std::vector<int64_t>& document_starts() const;
+
+  /// Equal for stores of equal tokens: a hash of the block checksums.
+  uint64_t content_hash() const;
 
   /// DataError with both hashes when the store was made with another tokenizer; `wanted_by` says
   /// who asked.

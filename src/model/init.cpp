@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "lckv/base/error.h"
+#include "lckv/base/process.h"
 #include "lckv/base/random.h"
 #include "lckv/base/text.h"
 
@@ -33,8 +34,7 @@ void initialize_parameter(const Parameter& parameter, View to, const config::Mod
     return;
   }
   const CounterRng rng(seed, hash_text(parameter.name));
-  const int64_t workers =
-      std::max<int64_t>(1, std::min<int64_t>(std::thread::hardware_concurrency(), count >> 16));
+  const int64_t workers = std::max<int64_t>(1, std::min<int64_t>(usable_cores(), count >> 16));
   std::vector<std::jthread> threads;
   for (int64_t w = 0; w < workers; ++w) {
     threads.emplace_back([=, &rng, &config] {

@@ -1,3 +1,5 @@
+#include <map>
+
 #include "lckv/model/plan.h"
 
 namespace lckv::model {
@@ -53,20 +55,15 @@ Plan drop_unread(const Plan& full) {
 
 Plan share_queries(const Plan& original, bool merge_gradients) {
   Plan plan = original;
-  for (size_t c = 0; c < plan.cells.size(); ++c) {
-    Cell& cell = plan.cells[c];
+  using Visit = std::pair<int, int>;  // layer, hidden_from: equal visits have equal queries
+  std::map<Visit, int> first, first_with_grad;
+  for (int c = 0; c < static_cast<int>(plan.cells.size()); ++c) {
+    Cell& cell = plan.cells[static_cast<size_t>(c)];
     if (!cell.runs_attention) continue;
-    for (size_t earlier = 0; earlier < c; ++earlier) {
-      const Cell& other = plan.cells[earlier];
-      if (other.layer != cell.layer || other.hidden_from != cell.hidden_from ||
-          !other.runs_attention) {
-        continue;
-      }
-      if (other.query_from == static_cast<int>(earlier)) cell.query_from = other.query_from;
-      if (merge_gradients && cell.keeps_grad && other.keeps_grad &&
-          other.query_grad_to == static_cast<int>(earlier)) {
-        cell.query_grad_to = other.query_grad_to;
-      }
+    const Visit visit(cell.layer, cell.hidden_from);
+    cell.query_from = first.try_emplace(visit, c).first->second;
+    if (merge_gradients && cell.keeps_grad) {
+      cell.query_grad_to = first_with_grad.try_emplace(visit, c).first->second;
     }
   }
   return plan;

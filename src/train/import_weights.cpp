@@ -21,10 +21,10 @@ std::string joined(const std::vector<std::string>& lines) {
   return text;
 }
 
-/// Different heads can have projections of equal shapes: then only config.json shows that the
-/// weights would be misread.
-void require_equal_heads(const std::string& place, const config::ModelConfig& source,
-                         const config::ModelConfig& ours) {
+/// What tensors do not show: heads that split equal shapes differently, and the constants that the
+/// weights were trained with. Only config.json tells that the weights would be misread.
+void require_equal_numerics(const std::string& place, const config::ModelConfig& source,
+                            const config::ModelConfig& ours) {
   const model::Dims theirs = model::make_dims(source, 1, 1);
   const model::Dims wanted = model::make_dims(ours, 1, 1);
   const auto require = [&](const char* field, int64_t actual, int64_t expected) {
@@ -35,6 +35,13 @@ void require_equal_heads(const std::string& place, const config::ModelConfig& so
   require("num_attention_heads", theirs.Hq, wanted.Hq);
   require("num_key_value_heads", theirs.Hkv, wanted.Hkv);
   require("head_dim", theirs.D, wanted.D);
+  const auto require_same = [&](const char* field, double actual, double expected) {
+    if (actual == expected) return;
+    throw DataError(
+        format("{}: {} is {}, but the model to fill has {}", place, field, actual, expected));
+  };
+  require_same("rope_theta", source.rope_theta, ours.rope_theta);
+  require_same("rms_norm_eps", source.rms_norm_eps, ours.rms_norm_eps);
 }
 
 /// Whether the embeddings are tied where config.json says so; false without one.
@@ -42,7 +49,7 @@ bool read_source_config(const fs::path& folder_or_file, const config::ModelConfi
   const fs::path path = folder_or_file / "config.json";
   if (!fs::exists(path)) return false;
   const config::ModelConfig source = config::load_hf_config(path.string());
-  require_equal_heads(path.string(), source, ours);
+  require_equal_numerics(path.string(), source, ours);
   return source.tie_word_embeddings;
 }
 

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 
 #include <fcntl.h>
@@ -20,6 +21,9 @@ namespace {
 /// The lines to keep: whole JSON objects up to last_step.
 std::string kept_lines(const std::string& path, long last_step) {
   std::ifstream file(path);
+  if (!file && std::filesystem::exists(path)) {
+    throw IoError(format("{}: cannot read: {}", path, std::strerror(errno)));
+  }
   std::string line, kept;
   while (std::getline(file, line)) {
     if (file.eof()) break;  // no line end: torn by a crash
@@ -27,6 +31,7 @@ std::string kept_lines(const std::string& path, long last_step) {
     if (!row.is_object() || !row.contains("step") || !row["step"].is_number()) continue;
     if (row["step"].get<double>() <= static_cast<double>(last_step)) kept += line + "\n";
   }
+  if (file.bad()) throw IoError(format("{}: reading failed: {}", path, std::strerror(errno)));
   return kept;
 }
 
@@ -52,8 +57,12 @@ void MetricsWriter::write(const MetricsRow& row) {
   nlohmann::ordered_json object;
   for (const auto& [name, value] : row) object[name] = to_json(value);
   const std::string line = object.dump() + "\n";
-  if (::write(descriptor_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
-    throw IoError(format("{}: cannot append a line: {}", path_, std::strerror(errno)));
+  for (size_t done = 0; done < line.size();) {
+    const ssize_t written = ::write(descriptor_, line.data() + done, line.size() - done);
+    if (written < 0) {
+      throw IoError(format("{}: cannot append a line: {}", path_, std::strerror(errno)));
+    }
+    done += static_cast<size_t>(written);
   }
 }
 

@@ -80,6 +80,10 @@ void ModelSource::read_weights(const model::ParameterSet& to) const {
   }
 }
 
+bool ModelSource::has_tokenizer() const {
+  return tokenizer_spec_ == "bytes" || fs::exists(tokenizer_spec_);
+}
+
 std::shared_ptr<const data::Tokenizer> ModelSource::tokenizer() const {
   if (tokenizer_spec_.empty()) {
     throw DataError(format("{}: no tokenizer beside the model; name one with --tokenizer",

@@ -38,6 +38,8 @@ class ModelSource {
   /// The tokenizer the model was trained with: of its training store, or of the folder. Throws
   /// DataError when there is none.
   std::shared_ptr<const data::Tokenizer> tokenizer() const;
+  /// False for folders without one, and for runs whose training store is gone.
+  bool has_tokenizer() const;
 
  private:
   void read_weights(const model::ParameterSet& to) const;

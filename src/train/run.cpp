@@ -8,6 +8,7 @@
 #include "lckv/base/process.h"
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/atomic_file.h"
+#include "lckv/checkpoint/state.h"
 #include "lckv/config/load.h"
 #include "lckv/data/loader.h"
 #include "lckv/kernels/table.h"
@@ -20,6 +21,7 @@
 #include "lckv/train/metrics.h"
 #include "lckv/train/precision.h"
 #include "lckv/train/progress.h"
+#include "lckv/train/run_lock.h"
 #include "lckv/train/run_setup.h"
 #include "lckv/train/run_state.h"
 
@@ -49,20 +51,16 @@ class Run {
       validation_.emplace(config.data, micro_.B,
                           validation_tokens(config.validation.tokens, config.data.sequence_tokens));
       require_vocabulary(validation_->tokenizer_info(), config.data.validation.front());
+      data::TokenStore(config.data.validation.front())
+          .require_tokenizer(loader_.tokenizer_info().tokenizer_sha256, config.data.train.front());
     }
+    require_special_tokens(loader_.tokenizer_info());
   }
 
   RunResult go() {
+    const RunLock lock(config_.output);
     allocate();
     start_or_continue();
-    const GemmRate rate = measure_gemm_rate(
-        model::list_gemms(objects_->trainer.network().plan(), objects_->trainer.network().dims(),
-                          objects_->trainer.network().head_chunk_rows(), true),
-        dtype_, kStartUpGemm_s);
-    peak_flops_per_s_ = rate.flops_per_s;
-    log_info(format("matmul rate at this model's shapes: {} FLOP/s ({:.1f} s to measure)",
-                    human_count(rate.flops_per_s), rate.measured_s));
-    std::filesystem::create_directories(config_.output);
     checkpoint::write_file_atomically(std::filesystem::path(config_.output) / "config.yaml",
                                       config::to_yaml(config_));
     MetricsWriter metrics(config_.output + "/metrics.jsonl", static_cast<long>(position_.step));
@@ -80,10 +78,32 @@ class Run {
                            path, info.vocab_size, config_.model.vocab_size));
   }
 
+  /// Found now, not after the run when it is exported.
+  void require_special_tokens(const data::TokenStoreInfo& info) const {
+    const auto require = [&](const char* key, const std::optional<int64_t>& id, int64_t stored) {
+      if (!id || *id == stored) return;
+      throw ConfigError(format("model.{} is {}, but the tokenizer of {} has {}", key, *id,
+                               config_.data.train.front(), stored));
+    };
+    require("bos_token_id", config_.model.bos_token_id, info.bos_id);
+    require("eos_token_id", config_.model.eos_token_id, info.eos_id);
+  }
+
+  /// Plans, measures the matmul rate while the memory is still free, then allocates.
   void allocate() {
-    const Arena plan = plan_run_memory(config_, dtype_);
+    Arena plan = Arena::planning();
+    const RunObjects planned(plan, config_, dtype_);
+    const model::Model& network = planned.trainer.network();
+    executed_flops_per_token_ = model::executed_flops(network.plan(), network.dims()).total();
+    useful_flops_per_token_ = model::useful_flops(network.dims()).total();
     log_info(format("memory planned before allocation:\n{}",
                     model::to_text(model::memory_report(plan))));
+    const GemmRate rate = measure_gemm_rate(
+        model::list_gemms(network.plan(), network.dims(), network.head_chunk_rows(), true), dtype_,
+        kStartUpGemm_s);
+    gemm_flops_per_s_ = rate.flops_per_s;
+    log_info(format("matmul rate at this model's shapes: {}FLOP/s ({:.1f} s to measure)",
+                    human_count(rate.flops_per_s), rate.measured_s));
     arena_.emplace(Arena::allocate(plan));
     objects_.emplace(*arena_, config_, dtype_);
     objects_->trainer.prepare(stream_);
@@ -132,6 +152,7 @@ class Run {
     result.validation_loss = std::numeric_limits<double>::quiet_NaN();
     first_step_ = position_.step;
     Stopwatch since_start;
+    if (position_.validation_due) validate(metrics, result);
     while (position_.step < config_.train.steps && !stop_) {
       if (!one_step(metrics, result, since_start)) break;
       const bool last = position_.step == config_.train.steps;
@@ -140,7 +161,7 @@ class Run {
     }
     progress_.finish();
     result.step = position_.step;
-    result.stopped = position_.step < config_.train.steps;
+    result.stopped = position_.step < config_.train.steps || position_.validation_due;
     if (result.stopped) save();
     log_info(format("peak memory {}, planned {} for tensors",
                     human_bytes(double(peak_resident_bytes())),
@@ -195,11 +216,8 @@ class Run {
     point.lr = step.lr;
     point.grad_norm = step.grad_norm;
     point.tokens_per_s = tokens / step_s;
-    const double flops_per_s_per_frac =
-        peak_flops_per_s_ > 0 ? point.tokens_per_s / peak_flops_per_s_ : 0;
-    point.executed_frac =
-        flops_per_s_per_frac * model::executed_flops(objects_->trainer.network().plan(), d).total();
-    point.useful_frac = flops_per_s_per_frac * model::useful_flops(d).total();
+    point.executed_frac = point.tokens_per_s * executed_flops_per_token_ / gemm_flops_per_s_;
+    point.useful_frac = point.tokens_per_s * useful_flops_per_token_ / gemm_flops_per_s_;
     point.remaining_s = elapsed_s / static_cast<double>(position_.step - first_step_) *
                         static_cast<double>(point.steps - point.step);
     progress_.show(point);
@@ -224,37 +242,44 @@ class Run {
         format("step {}: loss {}, gradient norm {}: not finite, update skipped ({} in a row)",
                position_.step, step.loss, step.grad_norm, position_.skipped_in_row));
     if (position_.skipped_in_row < config_.train.max_nonfinite_steps) return;
-    throw Error(format("step {}: loss or gradient was not finite in {} steps in a row; the newest "
-                       "saved state is in {}",
+    throw Error(format("step {}: loss or gradient was not finite in {} steps in a row; what was "
+                       "saved before is in {}",
                        position_.step, position_.skipped_in_row, config_.output),
                 ExitCode::kDiverged);
   }
 
+  /// When a stop request comes in between, the validation stays due and a continued run begins
+  /// with it.
   void validate(MetricsWriter& metrics, RunResult& result) {
     if (!validation_) return;
-    validation_->rewind();
+    position_.validation_due = true;
+    eval::PerplexityResult scored;
     try {
-      const eval::PerplexityResult scored =
-          objects_->scorer->score(stream_, objects_->trainer.weights(), *validation_, &stop_);
-      result.validation_loss = scored.mean_nll;
-      metrics.write({{"step", static_cast<double>(position_.step)},
-                     {"validation_loss", scored.mean_nll},
-                     {"validation_perplexity", scored.perplexity},
-                     {"validation_tokens", static_cast<double>(scored.scored_tokens)}});
-      progress_.finish();
-      log_info(
-          format("step {}: validation loss {:.4f}, perplexity {:.3f} over {} tokens ({:.1f} s)",
-                 position_.step, scored.mean_nll, scored.perplexity,
-                 with_thousands(scored.scored_tokens), scored.elapsed_s));
+      scored = objects_->scorer->score(stream_, objects_->trainer.weights(), *validation_, &stop_);
     } catch (const Interrupted&) {
-      log_info("validation left off: stop requested");
+      return;
+    } catch (const Error&) {
+      save();  // damaged validation data must not cost the training
+      throw;
     }
+    position_.validation_due = false;
+    result.validation_loss = scored.mean_nll;
+    metrics.write({{"step", static_cast<double>(position_.step)},
+                   {"validation_loss", scored.mean_nll},
+                   {"validation_perplexity", scored.perplexity},
+                   {"validation_tokens", static_cast<double>(scored.scored_tokens)}});
+    progress_.finish();
+    log_info(format("step {}: validation loss {:.4f}, perplexity {:.3f} over {} tokens ({:.1f} s)",
+                    position_.step, scored.mean_nll, scored.perplexity,
+                    with_thousands(scored.scored_tokens), scored.elapsed_s));
   }
 
   void save() {
     if (saved_step_ == position_.step) return;
     progress_.finish();
     save_run(config_.output, objects_->trainer, position_, config_);
+    checkpoint::keep_last_states(config_.output, position_.step,
+                                 static_cast<int>(config_.train.keep_states));
     saved_step_ = position_.step;
     log_info(format("saved state of step {} in {}", position_.step, config_.output));
   }
@@ -273,7 +298,8 @@ class Run {
   RunPosition position_;
   int64_t first_step_ = 0;
   int64_t saved_step_ = -1;
-  double peak_flops_per_s_ = 0;
+  double gemm_flops_per_s_ = 0;  // the peak that utilisations refer to
+  double executed_flops_per_token_ = 0, useful_flops_per_token_ = 0;
 };
 
 }  // namespace

@@ -4,9 +4,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "lckv/base/log.h"
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/state.h"
 #include "lckv/config/keys.h"
+#include "lckv/data/token_store.h"
+#include "lckv/kernels/cpu_threads.h"
+#include "lckv/kernels/table.h"
 
 namespace lckv::train {
 
@@ -22,6 +26,7 @@ const std::set<std::string> kFreeKeys = {"output",
                                          "model.from",
                                          "data.prefetch_batches",
                                          "train.threads",
+                                         "train.keep_states",
                                          "train.recompute",
                                          "train.save_every_steps",
                                          "train.init_from",
@@ -46,6 +51,18 @@ std::vector<checkpoint::Shard> shards_of(const Trainer& trainer) {
   return shards;
 }
 
+/// The order of matmul's sums depends on the thread count and the instruction set: still the same
+/// run, but no longer bit for bit.
+void warn_of_another_order_of_sums(const json& state) {
+  const int threads = state.at("threads");
+  const std::string backend = state.at("backend");
+  if (threads == ops::cpu_threads() && backend == ops::kernels({}).name) return;
+  log_warning(
+      format("the saved run used {} threads on {}, this one {} on {}: it continues, but not "
+             "bit for bit",
+             threads, backend, ops::cpu_threads(), ops::kernels({}).name));
+}
+
 }  // namespace
 
 ConfigTexts config_texts(const config::RunConfig& config) {
@@ -66,6 +83,16 @@ std::vector<std::string> differences_that_matter(const ConfigTexts& now, const C
   return differences;
 }
 
+std::string data_fingerprint(const std::vector<std::string>& stores) {
+  std::string text;
+  for (const std::string& path : stores) {
+    const data::TokenStore store(path);
+    text +=
+        format("{}{}:{:016x}", text.empty() ? "" : " ", store.info().tokens, store.content_hash());
+  }
+  return text;
+}
+
 void save_run(const std::filesystem::path& run_folder, const Trainer& trainer,
               const RunPosition& position, const config::RunConfig& config) {
   const json state = {{"version", kStateVersion},
@@ -73,6 +100,10 @@ void save_run(const std::filesystem::path& run_folder, const Trainer& trainer,
                       {"updates", position.updates},
                       {"sequences", position.sequences},
                       {"skipped_in_row", position.skipped_in_row},
+                      {"validation_due", position.validation_due},
+                      {"data", data_fingerprint(config.data.train)},
+                      {"threads", ops::cpu_threads()},
+                      {"backend", ops::kernels({}).name},
                       {"precision", std::string(name(trainer.weights().dtype()))},
                       {"config", config_texts(config)}};
   const std::vector<checkpoint::Shard> shards = shards_of(trainer);
@@ -95,6 +126,11 @@ std::optional<RunPosition> resume_run(const std::filesystem::path& run_folder, T
       differences.push_back(format("precision: {}, the saved run has {}", precision,
                                    state.at("precision").get<std::string>()));
     }
+    const std::string data = data_fingerprint(config.data.train);
+    if (state.at("data") != data) {
+      differences.push_back(format("data.train: tokens {}, the saved run has {}", data,
+                                   state.at("data").get<std::string>()));
+    }
     if (!differences.empty()) {
       std::string message =
           format("{}: this run cannot be continued with another configuration:", place);
@@ -104,8 +140,9 @@ std::optional<RunPosition> resume_run(const std::filesystem::path& run_folder, T
     const std::vector<checkpoint::Shard> shards = shards_of(trainer);
     checkpoint::load_state(*newest, shards);
     trainer.publish_masters(stream);
+    warn_of_another_order_of_sums(state);
     return RunPosition{state.at("step"), state.at("updates"), state.at("sequences"),
-                       state.at("skipped_in_row")};
+                       state.at("skipped_in_row"), state.at("validation_due")};
   } catch (const json::exception& error) {
     throw DataError(
         format("{}: trainer state is not what this program writes: {}", place, error.what()));

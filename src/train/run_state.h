@@ -12,11 +12,15 @@ namespace lckv::train {
 
 /// Where a run stands between two steps, beside its tensors.
 struct RunPosition {
-  int64_t step = 0;            // updates done or skipped
-  int64_t updates = 0;         // updates applied: the exponent of Adam's bias corrections
-  int64_t sequences = 0;       // position in the token stream
-  int64_t skipped_in_row = 0;  // non-finite steps just before
+  int64_t step = 0;             // updates done or skipped
+  int64_t updates = 0;          // updates applied: the exponent of Adam's bias corrections
+  int64_t sequences = 0;        // position in the token stream
+  int64_t skipped_in_row = 0;   // non-finite steps just before
+  bool validation_due = false;  // the validation after this step was interrupted
 };
+
+/// Names the training tokens: a run is continued on the very same ones.
+std::string data_fingerprint(const std::vector<std::string>& stores);
 
 /// Saves masters, both moments, position and resolved config as `<run>/step-<step>`; see
 /// checkpoint/state.h.

@@ -78,6 +78,54 @@ TEST(BadStore, TruncatedForeignAndMismatchedStoresAreRefused) {
   EXPECT_THAT(outcome.output, HasSubstr("train.h5"));
 }
 
+TEST(BadStore, ValidationOfAnotherTokenizerIsRefusedAlthoughItsVocabularyFits) {
+  const fs::path folder = fresh_folder("other_tokenizer");
+  ASSERT_EQ(tiny_store(folder).exit_code, 0);
+  const std::string config = tiny_run_file(folder);
+  const std::string other = (folder / "other.h5").string();
+  const Outcome made = run_lckv("tokenize " + (folder / "train.txt").string() + " --tokenizer " +
+                                (folder / "v.model").string() +
+                                " --train-sentencepiece 300 --documents lines -o " + other);
+  ASSERT_EQ(made.exit_code, 0) << made.output;
+  Outcome outcome =
+      run_lckv("train " + config + " --set model.vocab_size=400 --set data.validation=" + other);
+  EXPECT_EQ(outcome.exit_code, 4) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("another tokenizer"));
+  EXPECT_FALSE(fs::exists(folder / "run"));
+
+  ASSERT_EQ(run_lckv("train " + config + " --set model.vocab_size=400").exit_code, 0);
+  outcome = run_lckv("eval " + (folder / "run").string() + " --perplexity " + other);
+  EXPECT_EQ(outcome.exit_code, 4) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("another tokenizer"));
+}
+
+TEST(BadStore, OneFlippedTokenByteIsFoundByTraining) {
+  const fs::path folder = fresh_folder("flipped");
+  ASSERT_EQ(tiny_store(folder).exit_code, 0);
+  const std::string config = tiny_run_file(folder), store = (folder / "train.h5").string();
+  std::fstream file(store, std::ios::binary | std::ios::in | std::ios::out);
+  std::string content(std::istreambuf_iterator<char>(file), {});
+  // "the cat" as byte tokens of two bytes each
+  const size_t at = content.find(std::string("t\0h\0e\0 \0c\0a\0t\0", 14));
+  ASSERT_NE(at, std::string::npos);
+  file.seekp(static_cast<std::streamoff>(at));
+  file.put('T');
+  file.close();
+  const Outcome outcome = run_lckv("train " + config);
+  EXPECT_EQ(outcome.exit_code, 4) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("checksum"));
+}
+
+TEST(BadTarget, ADeviceIsNotReplacedByAFile) {
+  const fs::path folder = fresh_folder("pipe");
+  write_file(folder / "a.txt", "some text");
+  ASSERT_EQ(std::system(("mkfifo " + (folder / "pipe").string()).c_str()), 0);
+  const Outcome outcome = run_lckv("tokenize " + (folder / "a.txt").string() +
+                                   " --tokenizer bytes -o " + (folder / "pipe").string());
+  EXPECT_EQ(outcome.exit_code, 5) << outcome.output;
+  EXPECT_TRUE(fs::is_fifo(folder / "pipe"));
+}
+
 TEST(BadConfig, TenMistakesAreReportedAtOnceWithTheirLines) {
   const fs::path folder = fresh_folder("config");
   const std::string path = write_file(folder / "run.yaml", R"(output: run
@@ -188,9 +236,8 @@ TEST(CtrlC, WhileTokenizingLeavesNothing) {
   }
   const Outcome outcome = run_lckv("tokenize " + (folder / "big.txt").string() +
                                        " --tokenizer bytes -o " + (folder / "out.h5").string(),
-                                   "timeout -s INT 0.3");
-  // timeout reports 124 when the command ends by itself after the signal
-  EXPECT_EQ(outcome.exit_code, 124) << outcome.output;
+                                   "timeout --preserve-status -s INT 0.3");
+  EXPECT_EQ(outcome.exit_code, 130) << outcome.output;
   EXPECT_THAT(outcome.output, HasSubstr("interrupted"));
   EXPECT_THAT(files_in(folder), ElementsAre("big.txt"));
   fs::remove_all(folder);

@@ -285,7 +285,18 @@ TEST(TokenStore, RefusesATokenOutsideTheVocabulary) {
   EXPECT_THAT(
       message_of<DataError>([&] { store.read(5, ids); }),
       AllOf(HasSubstr(path), HasSubstr("token 258 at row 18 is outside the vocabulary [0, 258)")));
-  store.read(19, std::span(ids).first(10));
+  // Nothing of the block is trusted, not even the rows beside the damage.
+  EXPECT_THROW(store.read(19, std::span(ids).first(10)), DataError);
+}
+
+TEST(TokenStore, FindsAFlippedTokenWhenItsBlockIsFirstRead) {
+  const TempFolder folder;
+  const std::string path = write_store(folder.path("t.h5"), {"some text of which one token changes"});
+  overwrite_row(path, "tokens", 18, 'Z');  // still inside the vocabulary
+  const TokenStore store(path);
+  std::vector<int32_t> ids(3);
+  EXPECT_THAT(message_of<DataError>([&] { store.read(0, ids); }),
+              AllOf(HasSubstr(path), HasSubstr("block 0"), HasSubstr("checksum")));
 }
 
 TEST(TokenStore, WriterStopsAtATokenOutsideTheVocabulary) {

@@ -160,6 +160,22 @@ TEST(Matmul, BackwardWeightIsDyTransposedTimesX) {
   });
 }
 
+TEST(Matmul, SurvivesTheBf16DepthThatOneDnnCannotMultiplyInSeveralThreads) {
+  const int before = ops::cpu_threads();
+  ops::set_cpu_threads(2);
+  Stream stream;
+  for (const int64_t n : {16, 33, 48, 123}) {
+    for (const int64_t o : {80, 81, 280}) {
+      const Buffer x = random_tensor(DType::kBF16, {n, 63}, 1);
+      const Buffer w = random_tensor(DType::kBF16, {o, 63}, 2);
+      const Buffer y(DType::kBF16, {n, o});
+      ops::matmul_forward(stream, y.view(), x.view(), w.view());
+      expect_product(y.view(), DType::kBF16, {n, o, 63, by_rows(x.view()), by_rows(w.view()), {}});
+    }
+  }
+  ops::set_cpu_threads(before);
+}
+
 TEST(Matmul, OfNoRowsDoesNothingButClearAnOverwrittenWeightGradient) {
   for (const DType dtype : kDTypes) {
     const Buffer none_k(dtype, {0, 4}), none_o(dtype, {0, 3}), w = random_tensor(dtype, {3, 4}, 1);

@@ -1,5 +1,7 @@
 #include "lckv/train/run.h"
 
+#include <thread>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -7,6 +9,7 @@
 #include "lckv/base/log.h"
 #include "lckv/checkpoint/tensor_set.h"
 #include "lckv/tensor/buffer.h"
+#include "lckv/train/run_lock.h"
 #include "tiny_run.h"
 
 namespace lckv::train {
@@ -91,7 +94,10 @@ TEST_P(ResumeTest, ContinuedRunEqualsTheUninterruptedOneBitForBit) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Precisions, ResumeTest,
-                         testing::Values(config::Precision::kFp32, config::Precision::kBf16));
+                         testing::Values(config::Precision::kFp32, config::Precision::kBf16),
+                         [](const auto& test) {
+                           return test.param == config::Precision::kFp32 ? "fp32" : "bf16";
+                         });
 
 TEST_F(RunTest, MicroBatchesOfAnySizeGiveTheSameTraining) {
   // Double precision: what differs is the order of sums alone.
@@ -131,6 +137,62 @@ TEST_F(RunTest, RefusesToContinueAsAnotherRunAndNamesTheKeys) {
     EXPECT_THAT(error.what(), testing::HasSubstr("model.forward_passes: 3, the saved run has 2"));
     EXPECT_THAT(error.what(), testing::Not(testing::HasSubstr("threads")));
   }
+}
+
+TEST_F(RunTest, RefusesToContinueOnOtherTokens) {
+  const fs::path folder = test::fresh_folder("other_tokens");
+  config::RunConfig run = test::tiny_run(folder);
+  run_training(run, kNeverStop);
+  test::tiny_store(folder, "train", 99);
+  try {
+    run_training(run, kNeverStop);
+    FAIL() << "continued";
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("data.train: tokens"));
+  }
+}
+
+TEST_F(RunTest, RefusesASecondTrainerInOneFolder) {
+  const config::RunConfig run = test::tiny_run(test::fresh_folder("two"));
+  const RunLock first(run.output);
+  try {
+    run_training(run, kNeverStop);
+    FAIL() << "trained";
+  } catch (const IoError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("another process is training in this folder"));
+  }
+}
+
+TEST_F(RunTest, KeepsTheNewestStatesOnly) {
+  config::RunConfig run = test::tiny_run(test::fresh_folder("keep"));
+  run.train.save_every_steps = 1;
+  run.train.keep_states = 2;
+  run_training(run, kNeverStop);
+  EXPECT_FALSE(fs::exists(run.output + "/step-00000006"));
+  EXPECT_TRUE(fs::exists(run.output + "/step-00000007"));
+  EXPECT_TRUE(fs::exists(run.output + "/step-00000008"));
+}
+
+TEST_F(RunTest, InterruptedValidationIsMadeUpForWhenTheRunContinues) {
+  const config::RunConfig run = test::tiny_run(test::fresh_folder("validation"));
+  // Stops when the last step has reached the metrics: inside the final validation.
+  std::atomic<bool> stop{false};
+  std::jthread watcher([&](const std::stop_token& done) {
+    while (!done.stop_requested()) {
+      std::ifstream file(run.output + "/metrics.jsonl");
+      for (std::string line; std::getline(file, line);) {
+        if (line.find("\"step\":8,\"loss\"") != std::string::npos) stop = true;
+      }
+    }
+  });
+  run_training(run, stop);
+  watcher.request_stop();
+  run_training(run, kNeverStop);
+  int validations_of_last_step = 0;
+  for (const auto& row : metrics_of(run)) {
+    validations_of_last_step += row["step"] == 8 && row.contains("validation_loss") ? 1 : 0;
+  }
+  EXPECT_EQ(validations_of_last_step, 1);
 }
 
 TEST_F(RunTest, RefusesATokenizerLargerThanTheModel) {

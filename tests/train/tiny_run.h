@@ -4,6 +4,8 @@
 #include <fstream>
 #include <string>
 
+#include <unistd.h>
+
 #include "lckv/base/random.h"
 #include "lckv/config/run.h"
 #include "lckv/data/tokenize.h"
@@ -12,8 +14,8 @@ namespace lckv::test {
 
 /// A fresh folder of this test.
 inline std::filesystem::path fresh_folder(const std::string& name) {
-  const std::filesystem::path folder =
-      std::filesystem::path(testing::TempDir()) / ("lckv_run_" + name);
+  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) /
+                                       ("lckv_run_" + name + "_" + std::to_string(getpid()));
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
   return folder;

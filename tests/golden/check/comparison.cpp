@@ -13,7 +13,8 @@ void Report::compare(const std::string& name, const Shape& shape, std::vector<do
              format("{}: {} values, golden has {}", name, ours.size(), golden.size()));
   double difference = 0, magnitude = 0;
   for (size_t i = 0; i < ours.size(); ++i) {
-    if (!std::isfinite(ours[i])) difference = std::numeric_limits<double>::infinity();
+    if (!std::isfinite(ours[i]) || !std::isfinite(golden[i]))
+      difference = std::numeric_limits<double>::infinity();
     difference = std::max(difference, std::abs(ours[i] - golden[i]));
     magnitude = std::max(magnitude, std::abs(golden[i]));
   }

@@ -23,7 +23,7 @@ class Report {
     std::vector<double> values;
   };
 
-  /// A NaN or infinity on our side is an infinite error.
+  /// A NaN or infinity on either side is an infinite error.
   void compare(const std::string& name, const Shape& shape, std::vector<double> ours,
                const std::vector<double>& golden);
 

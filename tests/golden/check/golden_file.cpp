@@ -1,5 +1,6 @@
 #include "golden_file.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "lckv/base/text.h"
@@ -40,11 +41,28 @@ GoldenFile GoldenFile::open(const std::string& path) {
   return {std::move(tensors), std::move(weights), kind, config};
 }
 
-std::vector<double> GoldenFile::values(const std::string& name) const {
-  const Shape shape = tensors.info(name).shape;
-  std::vector<double> values(static_cast<size_t>(shape.numel()));
-  tensors.read(name, View(values.data(), DType::kF64, shape));
+std::vector<double> GoldenFile::values(const std::string& name, const Shape& expected) const {
+  const Shape actual = tensors.info(name).shape;
+  if (!(actual == expected)) {
+    throw DataError(format("{}: {} has shape {}, the model says {}", tensors.path().string(), name,
+                           to_string(actual), to_string(expected)));
+  }
+  std::vector<double> values(static_cast<size_t>(actual.numel()));
+  tensors.read(name, View(values.data(), DType::kF64, actual));
   return values;
+}
+
+void GoldenFile::require_no_others(const std::string& prefix,
+                                   const model::ParameterTable& table) const {
+  for (const std::string& name : tensors.names()) {
+    if (!name.starts_with(prefix)) continue;
+    const bool known =
+        std::any_of(table.parameters.begin(), table.parameters.end(),
+                    [&](const model::Parameter& p) { return name == prefix + p.name; });
+    if (known) continue;
+    throw DataError(
+        format("{}: {} belongs to no parameter of this layout", tensors.path().string(), name));
+  }
 }
 
 std::vector<int32_t> GoldenFile::tokens(const std::string& name) const {

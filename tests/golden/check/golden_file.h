@@ -22,8 +22,11 @@ struct GoldenFile {
   /// DataError.
   static GoldenFile open(const std::string& path);
 
-  /// The values of a floating tensor in double.
-  std::vector<double> values(const std::string& name) const;
+  /// The values of a floating tensor in double. Throws DataError when its shape is another.
+  std::vector<double> values(const std::string& name, const Shape& expected) const;
+  /// Throws DataError naming a tensor that begins with `prefix` and belongs to no parameter: numbers
+  /// that would go unread.
+  void require_no_others(const std::string& prefix, const model::ParameterTable& table) const;
   /// The values of an I64 tensor, checked to lie in [0, V).
   std::vector<int32_t> tokens(const std::string& name) const;
   Shape shape(const std::string& name) const { return tensors.info(name).shape; }

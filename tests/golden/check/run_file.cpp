@@ -65,8 +65,9 @@ void run_case(const GoldenFile& file, const RunSettings& settings, Report& repor
   trainer.object->prepare(stream);
   file.load_weights(trainer.object->weights());
   const Rows rows = cut_rows(file.tokens("tokens"), shape[1], false);
-  report.compare("logits", file.shape("logits"), logits_of(*trainer.object, stream, rows),
-                 file.values("logits"));
+  const Shape logits = {shape[0], shape[1], file.config.vocab_size};
+  report.compare("logits", logits, logits_of(*trainer.object, stream, rows),
+                 file.values("logits", logits));
 
   const double scored = static_cast<double>(shape[0] * (shape[1] - 1));
   const double sum_nll = trainer.object->network().score_with_gradient(
@@ -77,12 +78,14 @@ void run_case(const GoldenFile& file, const RunSettings& settings, Report& repor
   for (size_t n = 0; n < nll.size(); ++n) {
     if (rows.targets[n] >= 0) scored_nll.push_back(nll[n]);
   }
-  report.compare("nll", file.shape("nll"), scored_nll, file.values("nll"));
-  report.compare("loss", {}, {sum_nll / scored}, file.values("loss"));
+  const Shape scored_shape = {shape[0], shape[1] - 1};
+  report.compare("nll", scored_shape, scored_nll, file.values("nll", scored_shape));
+  report.compare("loss", {}, {sum_nll / scored}, file.values("loss", {}));
+  file.require_no_others("grad.", trainer.object->gradients().table());
   for (const model::Parameter& parameter : trainer.object->gradients().table().parameters) {
     const std::string name = "grad." + parameter.name;
     report.compare(name, parameter.shape, to_doubles(trainer.object->gradients().view(parameter)),
-                   file.values(name));
+                   file.values(name, parameter.shape));
   }
 }
 
@@ -96,7 +99,7 @@ void run_training(const GoldenFile& file, const RunSettings& settings, Report& r
   trainer.object->publish_masters(stream);
 
   const std::vector<int32_t> batches = file.tokens("batches");
-  const std::vector<double> lrs = file.values("lrs");
+  const std::vector<double> lrs = file.values("lrs", {steps});
   config::OptimizerConfig optimizer;  // the recipe of the golden README
   optimizer.beta1 = 0.9;
   optimizer.beta2 = 0.95;
@@ -114,12 +117,13 @@ void run_training(const GoldenFile& file, const RunSettings& settings, Report& r
     losses.push_back(result.loss);
     norms.push_back(result.grad_norm);
   }
-  report.compare("losses", {steps}, losses, file.values("losses"));
-  report.compare("grad_norms", {steps}, norms, file.values("grad_norms"));
+  report.compare("losses", {steps}, losses, file.values("losses", {steps}));
+  report.compare("grad_norms", {steps}, norms, file.values("grad_norms", {steps}));
+  file.require_no_others("final.", trainer.object->masters().table());
   for (const model::Parameter& parameter : trainer.object->masters().table().parameters) {
     const std::string name = "final." + parameter.name;
     report.compare(name, parameter.shape, to_doubles(trainer.object->masters().view(parameter)),
-                   file.values(name));
+                   file.values(name, parameter.shape));
   }
 }
 
@@ -132,9 +136,9 @@ void run_decoding(const GoldenFile& file, const RunSettings& settings, Report& r
   file.load_weights(trainer.object->weights());
   const Rows rows = cut_rows(file.tokens("tokens"), shape[1], false);
   const std::vector<double> ours = logits_of(*trainer.object, stream, rows);
-  report.compare("logits", file.shape("logits"), ours, file.values("logits"));
-  report.compare("logits_parallel", file.shape("logits_parallel"), ours,
-                 file.values("logits_parallel"));
+  const Shape logits = {shape[0], shape[1], file.config.vocab_size};
+  report.compare("logits", logits, ours, file.values("logits", logits));
+  report.compare("logits_parallel", logits, ours, file.values("logits_parallel", logits));
 }
 
 }  // namespace
