@@ -25,6 +25,8 @@ int64_t status_field_bytes(const std::string& field) {
 int64_t resident_bytes() { return status_field_bytes("VmRSS"); }
 int64_t peak_resident_bytes() { return status_field_bytes("VmHWM"); }
 
+void reset_peak_resident() { std::ofstream("/proc/self/clear_refs") << "5"; }
+
 int usable_cores() {
   cpu_set_t mask;
   CPU_ZERO(&mask);

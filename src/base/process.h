@@ -8,6 +8,8 @@ namespace lckv {
 /// missing.
 int64_t resident_bytes();
 int64_t peak_resident_bytes();
+/// The peak counts from now on (Linux; elsewhere nothing happens).
+void reset_peak_resident();
 
 /// Cores that this process may run on (its affinity mask, not the machine).
 int usable_cores();

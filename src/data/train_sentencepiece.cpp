@@ -20,6 +20,19 @@ namespace {
 constexpr size_t kSentenceBytes =
     4000;  // the trainer passes over sentences of more than 4192 bytes
 
+// Size of the text, at least about: compressed files are read for it, since what they take on the
+// disk says too little, and a share drawn by it would come from their beginning alone.
+int64_t text_bytes(const std::vector<std::string>& files, const TextOptions& text) {
+  const auto is_compressed = [](const std::string& path) {
+    return path.ends_with(".gz") || path.ends_with(".zst");
+  };
+  if (std::none_of(files.begin(), files.end(), is_compressed)) return total_file_bytes(files);
+  int64_t bytes = 0;
+  TextSource source(files, text);
+  for (TextPiece piece; source.next(piece);) bytes += std::ssize(piece.text);
+  return std::max<int64_t>(bytes, 1);
+}
+
 // Lines of the text, a share of them when there is too much. The newline is a piece by decree and
 // is not learned.
 class LineSample : public sentencepiece::SentenceIterator {
@@ -30,7 +43,7 @@ class LineSample : public sentencepiece::SentenceIterator {
         options_(options),
         draw_(options.seed, hash_text("tokenizer sample")) {
     keep_frac_ =
-        static_cast<double>(options.sample_bytes) / static_cast<double>(total_file_bytes(files));
+        static_cast<double>(options.sample_bytes) / static_cast<double>(text_bytes(files, text));
     Next();
   }
 

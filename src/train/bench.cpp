@@ -54,6 +54,7 @@ BenchResult bench_training(const config::RunConfig& original, const BenchSetting
 
   const Arena plan = plan_run_memory(config, dtype);
   result.planned_bytes = plan.bytes();
+  reset_peak_resident();
   const int64_t resident_before = resident_bytes();
   Arena arena = Arena::allocate(plan);
   RunObjects objects(arena, config, dtype);

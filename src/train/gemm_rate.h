@@ -11,8 +11,8 @@ struct GemmRate {
   double measured_s = 0;  // what the measurement took
 };
 
-/// Runs every shape of the list for about `seconds` in total (each at least twice, the first run
-/// not counted), takes each one's median time and divides the list's FLOPs by the sum of its times.
+/// Runs every shape of the list for about `seconds` in total (each once uncounted, then at
+/// least three times), takes each one's median time and divides the list's FLOPs by the sum of its times.
 /// Uses the ops as training does, on operands of its own.
 GemmRate measure_gemm_rate(const std::vector<model::Gemm>& gemms, DType dtype, double seconds);
 

@@ -27,7 +27,7 @@ void require_equal_numerics(const std::string& place, const config::ModelConfig&
                             const config::ModelConfig& ours) {
   const model::Dims theirs = model::make_dims(source, 1, 1);
   const model::Dims wanted = model::make_dims(ours, 1, 1);
-  const auto require = [&](const char* field, int64_t actual, int64_t expected) {
+  const auto require = [&](const char* field, auto actual, auto expected) {
     if (actual == expected) return;
     throw DataError(
         format("{}: {} is {}, but the model to fill has {}", place, field, actual, expected));
@@ -35,13 +35,8 @@ void require_equal_numerics(const std::string& place, const config::ModelConfig&
   require("num_attention_heads", theirs.Hq, wanted.Hq);
   require("num_key_value_heads", theirs.Hkv, wanted.Hkv);
   require("head_dim", theirs.D, wanted.D);
-  const auto require_same = [&](const char* field, double actual, double expected) {
-    if (actual == expected) return;
-    throw DataError(
-        format("{}: {} is {}, but the model to fill has {}", place, field, actual, expected));
-  };
-  require_same("rope_theta", source.rope_theta, ours.rope_theta);
-  require_same("rms_norm_eps", source.rms_norm_eps, ours.rms_norm_eps);
+  require("rope_theta", source.rope_theta, ours.rope_theta);
+  require("rms_norm_eps", source.rms_norm_eps, ours.rms_norm_eps);
 }
 
 /// Whether the embeddings are tied where config.json says so; false without one.

@@ -8,7 +8,7 @@ namespace lckv::train {
 
 /// How a call of run_training ended.
 struct RunResult {
-  int64_t step = 0;            // updates done over the whole run
+  int64_t step = 0;            // steps done over the whole run, skipped updates included
   double loss = 0;             // of the last step
   double validation_loss = 0;  // of the last validation; NaN without validation data
   bool stopped = false;        // by a signal, after saving

@@ -291,7 +291,8 @@ TEST(TokenStore, RefusesATokenOutsideTheVocabulary) {
 
 TEST(TokenStore, FindsAFlippedTokenWhenItsBlockIsFirstRead) {
   const TempFolder folder;
-  const std::string path = write_store(folder.path("t.h5"), {"some text of which one token changes"});
+  const std::string path =
+      write_store(folder.path("t.h5"), {"some text of which one token changes"});
   overwrite_row(path, "tokens", 18, 'Z');  // still inside the vocabulary
   const TokenStore store(path);
   std::vector<int32_t> ids(3);

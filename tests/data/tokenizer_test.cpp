@@ -141,6 +141,19 @@ TEST(SentencePiece, LearnsFromABoundedSample) {
   EXPECT_GT(summary.sampled_bytes, 15000);
 }
 
+TEST(SentencePiece, SamplesACompressedCorpusToItsEnd) {
+  const TempFolder folder;
+  SentencePieceOptions options;
+  options.vocab_size = 400;
+  options.sample_bytes = 20000;
+  std::string text = lines_of_words(10000);
+  for (int i = 0; i < 10000; ++i) text += "zyxwvutsr zyxwvutsr zyxwvutsr\n";  // the second half
+  train_sentencepiece({folder.write("corpus.txt.gz", gzipped(text))}, {}, folder.path("out.model"),
+                      options);
+  const auto tokenizer = load_tokenizer(folder.path("out.model"));
+  EXPECT_LE(tokenizer->encode("zyxwvutsr").size(), 2u);
+}
+
 TEST(SentencePiece, TrainsOnTinyTextAndLongLines) {
   const TempFolder folder;
   SentencePieceOptions options;
