@@ -234,25 +234,43 @@ TEST(CtrlC, WhileTokenizingLeavesNothing) {
     std::ofstream out(folder / "big.txt");
     for (int i = 0; i < 300000; ++i) out << line << "\n";
   }
-  const Outcome outcome = run_lckv("tokenize " + (folder / "big.txt").string() +
-                                       " --tokenizer bytes -o " + (folder / "out.h5").string(),
-                                   "timeout --preserve-status -s INT 0.3");
+  const auto writing = [&] { return files_in(folder).size() > 1; };  // its temporary is there
+  const Outcome outcome =
+      run_and_signal("tokenize " + (folder / "big.txt").string() + " --tokenizer bytes -o " +
+                         (folder / "out.h5").string(),
+                     SIGINT, writing, folder.string() + ".log");
   EXPECT_EQ(outcome.exit_code, 130) << outcome.output;
   EXPECT_THAT(outcome.output, HasSubstr("interrupted"));
   EXPECT_THAT(files_in(folder), ElementsAre("big.txt"));
   fs::remove_all(folder);
 }
 
-TEST(CtrlC, WhileTrainingSavesAndExitsWithTheRequeueCode) {
-  const fs::path folder = fresh_folder("train_ctrlc");
+class StopSignal : public testing::TestWithParam<int> {};
+
+TEST_P(StopSignal, WhileTrainingSavesAndExitsWithTheRequeueCode) {
+  const fs::path folder = fresh_folder("stop_" + std::to_string(GetParam()));
+  ASSERT_EQ(tiny_store(folder).exit_code, 0);
+  const std::string config = tiny_run_file(folder);
+  const fs::path metrics = folder / "run" / "metrics.jsonl";
+  const auto training = [&] { return fs::exists(metrics) && fs::file_size(metrics) > 0; };
+  const Outcome stopped = run_and_signal("train " + config + " --set train.steps=1000000",
+                                         GetParam(), training, folder / "log");
+  EXPECT_EQ(stopped.exit_code, 75) << stopped.output;
+  EXPECT_THAT(stopped.output, HasSubstr("saved state of step"));
+  for (const std::string& name : files_in(folder / "run")) {
+    EXPECT_THAT(name, Not(HasSubstr("tmp")));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Signals, StopSignal, testing::Values(SIGINT, SIGTERM, SIGUSR1));
+
+TEST(CtrlC, DeliveredTwiceAtOnceIsOneCtrlC) {
+  const fs::path folder = fresh_folder("twice");
   ASSERT_EQ(tiny_store(folder).exit_code, 0);
   const std::string config = tiny_run_file(folder);
   const Outcome stopped = run_lckv("train " + config + " --set train.steps=1000000",
-                                   "timeout --preserve-status -s INT 3");
+                                   "timeout --preserve-status -s INT 2");  // child, then its group
   EXPECT_EQ(stopped.exit_code, 75) << stopped.output;
-  EXPECT_THAT(stopped.output, HasSubstr("saved state of step"));
-  const std::vector<std::string> files = files_in(folder / "run");
-  for (const std::string& name : files) EXPECT_THAT(name, Not(HasSubstr("tmp")));
 }
 
 }  // namespace

@@ -1,13 +1,19 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace lckv::test {
 
@@ -26,6 +32,35 @@ inline Outcome run_lckv(const std::string& arguments, const std::string& prefix 
     outcome.output.append(buffer.data(), count);
   const int status = pclose(pipe);
   outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return outcome;
+}
+
+/// Starts the program, sends it `signal` once `ready()` holds (looked at every few milliseconds), waits
+/// for its end. Exit code 128 + n when signal n killed it.
+inline Outcome run_and_signal(const std::string& arguments, int signal,
+                              const std::function<bool()>& ready,
+                              const std::filesystem::path& log) {
+  const pid_t child = fork();
+  if (child == 0) {
+    const std::string command =
+        "exec " LCKV_BINARY " " + arguments + " > " + log.string() + " 2>&1";
+    execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    _exit(127);
+  }
+  int status = 0;
+  bool ended = false;
+  while (!ended && !ready()) {
+    ended = waitpid(child, &status, WNOHANG) == child;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  if (!ended) {
+    kill(child, signal);
+    waitpid(child, &status, 0);
+  }
+  Outcome outcome;
+  outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  std::ifstream file(log);
+  outcome.output.assign(std::istreambuf_iterator<char>(file), {});
   return outcome;
 }
 
