@@ -25,28 +25,28 @@ for program in apt-get dpkg-deb perl zcat; do
   command -v "$program" >/dev/null || die "needs the program $program (a Debian or Ubuntu system); not found"
 done
 mkdir -p "$out"
-work=$(mktemp -d "$out/unfinished.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+scratch=$(mktemp -d "$out/unfinished.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
 
-# fetch PACKAGE: its files go below $work/root, the package stays as $work/PACKAGE.deb
+# fetch PACKAGE: its files go below $scratch/root, the package stays as $scratch/PACKAGE.deb
 fetch() {
-  mkdir -p "$work/get"
-  (cd "$work/get" && apt-get -q -o APT::Sandbox::User= download "$1") >"$work/log" 2>&1 ||
-    { cat "$work/log" >&2
+  mkdir -p "$scratch/get"
+  (cd "$scratch/get" && apt-get -q -o APT::Sandbox::User= download "$1") >"$scratch/log" 2>&1 ||
+    { cat "$scratch/log" >&2
       die "package $1 cannot be had; do the package lists know it (apt-get update), is there a network?"; }
-  mv "$work"/get/*.deb "$work/$1.deb"
-  dpkg-deb -x "$work/$1.deb" "$work/root"
+  mv "$scratch"/get/*.deb "$scratch/$1.deb"
+  dpkg-deb -x "$scratch/$1.deb" "$scratch/root"
 }
 
 # depends PACKAGE PATTERN: the first package it depends on whose name matches
 depends() {
-  dpkg-deb -f "$work/$1.deb" Depends | sed 's/[,|]/\n/g' | sed 's/(.*//; s/ //g' | grep -m1 -xE "$2" ||
+  dpkg-deb -f "$scratch/$1.deb" Depends | sed 's/[,|]/\n/g' | sed 's/(.*//; s/ //g' | grep -m1 -xE "$2" ||
     die "package $1 no longer depends on a package $2"
 }
 
 # write SOURCE MIN_BYTES: the documents on stdin
-write() { perl "$cleaners/write_jsonl.pl" "$1" "$2" "$work/train.jsonl" "$work/validation.jsonl"; }
+write() { perl "$cleaners/write_jsonl.pl" "$1" "$2" "$scratch/train.jsonl" "$scratch/validation.jsonl"; }
 
 fetch_all() {
   local package
@@ -63,29 +63,29 @@ fetch_all() {
 # The text is packed in a format of its own, which the package's program reads.
 bible() {
   local library
-  library=$(find "$work/root" -name 'libreadline.so*' -print -quit)
-  LD_LIBRARY_PATH=${library%/*} "$work/root/usr/bin/bible" -f -p "$work/root/usr/lib" 'gen1:1-rev22:21' |
+  library=$(find "$scratch/root" -name 'libreadline.so*' -print -quit)
+  LD_LIBRARY_PATH=${library%/*} "$scratch/root/usr/bin/bible" -f -p "$scratch/root/usr/lib" 'gen1:1-rev22:21' |
     perl "$cleaners/verses.pl" | write bible 100
 }
 
 dictionary() {
-  zcat "$work/root/usr/share/dictd/gcide.dict.dz" | perl "$cleaners/dictionary.pl" | write dictionary 60
+  zcat "$scratch/root/usr/share/dictd/gcide.dict.dz" | perl "$cleaners/dictionary.pl" | write dictionary 60
 }
 
 wordnet() {
-  (cd "$work/root/usr/share/wordnet" && cat data.noun data.verb data.adj data.adv) |
+  (cd "$scratch/root/usr/share/wordnet" && cat data.noun data.verb data.adj data.adv) |
     perl "$cleaners/synsets.pl" | write wordnet 200
 }
 
 # Left out: pictures in letters, other languages, chat, and jokes at the cost of groups of people.
 fortunes() {
-  find "$work/root/usr/share/games/fortunes" -type f ! -name '*.*' \
+  find "$scratch/root/usr/share/games/fortunes" -type f ! -name '*.*' \
     ! -name ascii-art ! -name translate-me ! -name knghtbrd ! -name ethnic ! -name men-women ! -name drugs | sort |
     while read -r file; do cat "$file"; echo '%'; done | perl "$cleaners/fortunes.pl" | write fortunes 60
 }
 
 manual() {
-  find "$work"/root/usr/share/doc/linux-doc-*/Documentation -type f \
+  find "$scratch"/root/usr/share/doc/linux-doc-*/Documentation -type f \
     \( -name '*.rst*' -o -name '*.txt*' \) ! -path '*/translations/*' ! -path '*/bindings/*' -print0 | sort -z |
     xargs -0 perl "$cleaners/manual.pl" | write linux-doc 400
 }
@@ -93,6 +93,6 @@ manual() {
 fetch_all
 printf '%-12s %8s %8s %12s %12s\n' source documents held-out bytes words
 for source in bible dictionary wordnet fortunes manual; do "$source"; done
-sync "$work/train.jsonl" "$work/validation.jsonl"
-mv "$work/train.jsonl" "$work/validation.jsonl" "$out/"
+sync "$scratch/train.jsonl" "$scratch/validation.jsonl"
+mv "$scratch/train.jsonl" "$scratch/validation.jsonl" "$out/"
 say "wrote $out/train.jsonl and $out/validation.jsonl"
