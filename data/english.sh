@@ -25,18 +25,18 @@ for program in apt-get dpkg-deb perl zcat; do
   command -v "$program" >/dev/null || die "needs the program $program (a Debian or Ubuntu system); not found"
 done
 mkdir -p "$out"
-scratch=$(mktemp -d "$out/unfinished.XXXXXX")
+scratch=$(mktemp -d -p "$out")
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
 
-# fetch PACKAGE: its files go below $scratch/root, the package stays as $scratch/PACKAGE.deb
+# fetch PACKAGE: its files go below $scratch/unpacked, the package stays as $scratch/PACKAGE.deb
 fetch() {
   mkdir -p "$scratch/get"
   (cd "$scratch/get" && apt-get -q -o APT::Sandbox::User= download "$1") >"$scratch/log" 2>&1 ||
     { cat "$scratch/log" >&2
       die "package $1 cannot be had; do the package lists know it (apt-get update), is there a network?"; }
   mv "$scratch"/get/*.deb "$scratch/$1.deb"
-  dpkg-deb -x "$scratch/$1.deb" "$scratch/root"
+  dpkg-deb -x "$scratch/$1.deb" "$scratch/unpacked"
 }
 
 # depends PACKAGE PATTERN: the first package it depends on whose name matches
@@ -63,29 +63,29 @@ fetch_all() {
 # The text is packed in a format of its own, which the package's program reads.
 bible() {
   local library
-  library=$(find "$scratch/root" -name 'libreadline.so*' -print -quit)
-  LD_LIBRARY_PATH=${library%/*} "$scratch/root/usr/bin/bible" -f -p "$scratch/root/usr/lib" 'gen1:1-rev22:21' |
+  library=$(find "$scratch/unpacked" -name 'libreadline.so*' -print -quit)
+  LD_LIBRARY_PATH=${library%/*} "$scratch/unpacked/usr/bin/bible" -f -p "$scratch/unpacked/usr/lib" 'gen1:1-rev22:21' |
     perl "$cleaners/verses.pl" | write bible 100
 }
 
 dictionary() {
-  zcat "$scratch/root/usr/share/dictd/gcide.dict.dz" | perl "$cleaners/dictionary.pl" | write dictionary 60
+  zcat "$scratch/unpacked/usr/share/dictd/gcide.dict.dz" | perl "$cleaners/dictionary.pl" | write dictionary 60
 }
 
 wordnet() {
-  (cd "$scratch/root/usr/share/wordnet" && cat data.noun data.verb data.adj data.adv) |
+  (cd "$scratch/unpacked/usr/share/wordnet" && cat data.noun data.verb data.adj data.adv) |
     perl "$cleaners/synsets.pl" | write wordnet 200
 }
 
 # Left out: pictures in letters, other languages, chat, and jokes at the cost of groups of people.
 fortunes() {
-  find "$scratch/root/usr/share/games/fortunes" -type f ! -name '*.*' \
+  find "$scratch/unpacked/usr/share/games/fortunes" -type f ! -name '*.*' \
     ! -name ascii-art ! -name translate-me ! -name knghtbrd ! -name ethnic ! -name men-women ! -name drugs | sort |
     while read -r file; do cat "$file"; echo '%'; done | perl "$cleaners/fortunes.pl" | write fortunes 60
 }
 
 manual() {
-  find "$scratch"/root/usr/share/doc/linux-doc-*/Documentation -type f \
+  find "$scratch"/unpacked/usr/share/doc/linux-doc-*/Documentation -type f \
     \( -name '*.rst*' -o -name '*.txt*' \) ! -path '*/translations/*' ! -path '*/bindings/*' -print0 | sort -z |
     xargs -0 perl "$cleaners/manual.pl" | write linux-doc 400
 }
