@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+
+#include "lckv/comm/communicator.h"
+#include "lckv/comm/grid.h"
+
+namespace lckv::comm {
+
+class World;
+
+/// One rank's place in the grid and the groups it belongs to. All are always there; many have size 1.
+struct Communicators {
+  Grid grid;
+  std::unique_ptr<Communicator> world;  // all ranks
+  std::unique_ptr<Communicator> dp;     // ranks with this tp_rank: same weights, other sequences
+  std::unique_ptr<Communicator> tp;     // ranks with this dp_rank: one copy of the model
+  std::unique_ptr<Communicator> kv;     // neighbours in tp that hold the same key/value heads
+};
+
+/// Collective over the world. `kv_sharers`: ranks that share a key/value head; divides grid.tp.
+Communicators make_communicators(World& world, const Grid& grid, int kv_sharers);
+/// One process.
+Communicators alone();
+/// A rank of a grid that exists on paper only.
+Communicators planned(const Grid& grid, int kv_sharers);
+
+/// alone(), made once: what a model uses that is not told otherwise.
+const Communicators& single_process();
+
+}  // namespace lckv::comm

@@ -1,0 +1,77 @@
+#include "lckv/comm/mpi_communicator.h"
+
+#include <exception>
+
+#include "lckv/base/text.h"
+#include "lckv/base/timeline.h"
+
+namespace lckv::comm {
+
+namespace {
+
+using std::chrono::microseconds;
+
+/// The caller has nothing else to do and answers at once; after a while (another rank saves, or
+/// evaluates) it leaves its core to others.
+constexpr Patience kBlockingPatience{.spins = microseconds(2000), .sleeps = microseconds(50)};
+/// Shares its core with a thread that computes.
+constexpr Patience kStartedPatience{.spins = microseconds(0), .sleeps = microseconds(30)};
+
+void require_host_view(const ConstView& view) {
+  if (!view || view.device().kind == DeviceKind::kCpu) return;
+  throw DTypeError(format("MPI moves views in host memory, not {}", view.describe()));
+}
+
+void prepare(Stream& stream, const Collective& call) {
+  require_host_view(call.x);
+  require_host_view(call.own);
+  stream.synchronize();
+}
+
+}  // namespace
+
+MpiCommunicator::MpiCommunicator(const std::string& name, MpiComm comm)
+    : Communicator(name, comm.rank(), comm.size()),
+      blocking_(comm.duplicate(), kBlockingPatience),
+      started_(std::move(comm), kStartedPatience) {}
+
+MpiCommunicator::~MpiCommunicator() {
+  if (std::uncaught_exceptions() > 0) started_.abandon();
+  queue_.reset();
+}
+
+void MpiCommunicator::set_limits(const MpiLimits& limits) {
+  blocking_.set_limits(limits);
+  started_.set_limits(limits);
+}
+
+void MpiCommunicator::run(Stream& stream, const Collective& call) {
+  prepare(stream, call);
+  blocking_.run(name(), call);
+}
+
+Pending MpiCommunicator::start(Stream& stream, const Collective& call) {
+  prepare(stream, call);
+  if (!queue_) queue_ = std::make_unique<StartedQueue>(name() + " started");
+  const std::shared_future<void> done = queue_->push([this, call] {
+    const TimelineScope scope(call.label, "collective");
+    started_.run(name(), call);
+  });
+  return Pending([done, label = call.label] {
+    const TimelineScope scope(label, "wait");
+    done.get();
+  });
+}
+
+std::unique_ptr<Communicator> make_mpi_communicator(const std::string& name, MpiComm comm) {
+  if (comm.size() == 1) return make_alone(name);
+  return std::make_unique<MpiCommunicator>(name, std::move(comm));
+}
+
+void set_mpi_limits(Communicator& group, const MpiLimits& limits) {
+  auto* over_mpi = dynamic_cast<MpiCommunicator*>(&group);
+  LCKV_CHECK(over_mpi != nullptr, group.name() + " does not run over MPI");
+  over_mpi->set_limits(limits);
+}
+
+}  // namespace lckv::comm

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "lckv/comm/mpi_transport.h"
+#include "lckv/comm/started_queue.h"
+
+namespace lckv::comm {
+
+/// Over MPI, on views in host memory. Blocking and started calls have an MPI communicator each, so
+/// that they may overtake one another.
+class MpiCommunicator final : public Communicator {
+ public:
+  /// Collective over `comm`, which has two ranks or more.
+  MpiCommunicator(const std::string& name, MpiComm comm);
+  /// Started collectives that nobody finished run to their end; they are given up while an exception
+  /// unwinds, because other ranks may never come.
+  ~MpiCommunicator() override;
+
+  void set_limits(const MpiLimits& limits);
+
+ private:
+  void run(Stream& stream, const Collective& call) override;
+  Pending start(Stream& stream, const Collective& call) override;
+
+  MpiTransport blocking_;
+  MpiTransport started_;
+  std::unique_ptr<StartedQueue> queue_;  // made by the first started call
+};
+
+/// The group of `comm`'s ranks; a group of one runs without MPI.
+std::unique_ptr<Communicator> make_mpi_communicator(const std::string& name, MpiComm comm);
+
+}  // namespace lckv::comm

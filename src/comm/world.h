@@ -1,0 +1,75 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lckv/base/error.h"
+#include "lckv/comm/communicator.h"
+
+namespace lckv::comm {
+
+/// The processes that a launcher (mpirun, srun) started together, or this one alone. One per
+/// process, made first and destroyed last.
+class World {
+ public:
+  /// Joins them through MPI when a launcher's variables are set (Open MPI, PMIx, PMI, or a Slurm step
+  /// of several tasks); else this process is a world of one and MPI is not touched.
+  ///
+  /// Throws CommError when MPI cannot be initialised with thread support, or sees another number of
+  /// processes than the launcher started (srun without --mpi=pmix: each would train alone).
+  static World join();
+  /// A world of this process alone, whatever a launcher says.
+  static World alone();
+  ~World();
+  World(World&&) noexcept;
+  World& operator=(World&&) = delete;
+
+  int rank() const;
+  int size() const;
+  /// Among the processes of this machine: chooses devices and cores, never the global rank.
+  int local_rank() const;
+  int local_size() const;
+  const std::string& host() const;
+  /// "rank 3 (node17)"; "" in a world of one: begins every message of a rank.
+  std::string describe_rank() const;
+
+  /// Collective: the group of the ranks that pass the same `color`, ordered by rank.
+  std::unique_ptr<Communicator> split(const std::string& name, int color);
+  /// Collective: the group of the ranks of this machine, ordered by rank.
+  std::unique_ptr<Communicator> split_by_machine(const std::string& name);
+  /// All ranks.
+  Communicator& all();
+
+  /// Ends every process of the world with this exit code. In a world of one the process ends.
+  [[noreturn]] void abort(ExitCode code);
+
+ private:
+  struct State;
+  explicit World(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// Collective: every rank's text, by rank.
+std::vector<std::string> gather_texts(Communicator& group, const std::string& text);
+
+/// What is thrown on every rank of several at once: whoever reports it says it once, and nobody need be
+/// aborted.
+struct AgreedError : Error {
+  using Error::Error;
+};
+
+/// Collective: runs `work` on every rank, then throws AgreedError on all of them when it threw on any: what the
+/// lowest failing rank threw, with its exit code, behind "rank 3 (node17): " unless every rank failed
+/// alike. Start-up goes in stages of this, so that one mistake is reported once and nobody hangs.
+void together(World& world, const std::function<void()>& work);
+
+/// Collective: throws AgreedError (kConfig) on all ranks naming each rank whose `text` differs from rank 0's,
+/// with the first line that differs: "rank 2 (node17): configuration differs from rank 0's: ...".
+void require_equal_texts(World& world, const std::string& what, const std::string& text);
+
+/// Collective: whether any rank says so.
+bool any_rank(Communicator& group, bool here, const char* label);
+
+}  // namespace lckv::comm
