@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "lckv/base/clock.h"
+#include "lckv/base/timeline.h"
 
 namespace lckv::ops {
 
@@ -12,15 +13,17 @@ WorkTimes times;
 bool profiling = false;
 const KernelTable* inner = nullptr;
 
-/// A kernel with the signature of the table's member that calls the timed table's.
-template <auto Get, WorkKind kind, class Signature>
+/// A kernel with the signature of the table's member that calls the timed table's. `Get` finds that
+/// member, `Name` tells its name.
+template <auto Get, auto Name, WorkKind kind, class Signature>
 struct Timed;
-template <auto Get, WorkKind kind, class... Args>
-struct Timed<Get, kind, void(Args...)> {
+template <auto Get, auto Name, WorkKind kind, class... Args>
+struct Timed<Get, Name, kind, void(Args...)> {
   static void call(Args... args) {
+    const TimelineScope scope(Name(), "compute");
     const Stopwatch watch;
     Get (*inner)(args...);
-    times.seconds[static_cast<size_t>(kind)] += watch.elapsed_s();
+    if (profiling) times.seconds[static_cast<size_t>(kind)] += watch.elapsed_s();
   }
 };
 
@@ -62,11 +65,11 @@ WorkTimes stop_profiling() {
 
 namespace detail {
 
-bool is_profiling() { return profiling; }
+bool is_profiling() { return profiling || timeline_runs(); }
 
 #define LCKV_TIMED(op, kind)                                                           \
   .op = Timed<[](const KernelTable& table) -> decltype(ops::op)& { return table.op; }, \
-              WorkKind::kind, decltype(ops::op)>::call
+              [] { return #op; }, WorkKind::kind, decltype(ops::op)>::call
 
 const KernelTable& profiling_table(const KernelTable& timed) {
   inner = &timed;
@@ -89,6 +92,9 @@ const KernelTable& profiling_table(const KernelTable& timed) {
       LCKV_TIMED(attention_backward, kAttention),
       LCKV_TIMED(cross_entropy_forward, kLoss),
       LCKV_TIMED(cross_entropy_forward_backward, kLoss),
+      LCKV_TIMED(cross_entropy_part, kLoss),
+      LCKV_TIMED(cross_entropy_join, kLoss),
+      LCKV_TIMED(cross_entropy_part_backward, kLoss),
       LCKV_TIMED(adamw_update, kOptimizer),
       LCKV_TIMED(sum, kOptimizer),
       LCKV_TIMED(sum_of_squares, kOptimizer),

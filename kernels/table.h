@@ -38,6 +38,9 @@ struct KernelTable {
   decltype(ops::attention_backward)& attention_backward;
   decltype(ops::cross_entropy_forward)& cross_entropy_forward;
   decltype(ops::cross_entropy_forward_backward)& cross_entropy_forward_backward;
+  decltype(ops::cross_entropy_part)& cross_entropy_part;
+  decltype(ops::cross_entropy_join)& cross_entropy_join;
+  decltype(ops::cross_entropy_part_backward)& cross_entropy_part_backward;
   decltype(ops::adamw_update)& adamw_update;
   decltype(ops::sum)& sum;
   decltype(ops::sum_of_squares)& sum_of_squares;

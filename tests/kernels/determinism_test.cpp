@@ -1,4 +1,6 @@
+#include <cmath>
 #include <functional>
+#include <span>
 
 #include "lckv/kernels/cpu_threads.h"
 #include "lckv/test_support/compare.h"
@@ -83,9 +85,9 @@ TEST_P(Determinism, EmbeddingDoesNotDependOnTheNumberOfThreads) {
   const Buffer dy = random_tensor(sum_dtype(), {kRows, kColumns}, 3);
   expect_equal_bits([&] {
     Buffer y(dtype(), {kRows, kColumns}), dw = random_tensor(sum_dtype(), {50, kColumns}, 4);
-    kernels().embedding_forward(stream_, y.view(), w.view(), tokens.view());
+    kernels().embedding_forward(stream_, y.view(), w.view(), tokens.view(), 0);
     kernels().embedding_backward(stream_, dw.view(), dy.view(), tokens.view(),
-                                 GradMode::kAccumulate);
+                                 GradMode::kAccumulate, 0);
     return list(y, dw);
   });
 }
@@ -98,6 +100,27 @@ TEST_P(Determinism, CrossEntropyDoesNotDependOnTheNumberOfThreads) {
     kernels().cross_entropy_forward_backward(stream_, nll.view(), dlogits.view(), logits.view(),
                                              targets.view(), 0.25);
     return list(nll, dlogits);
+  });
+}
+
+TEST_P(Determinism, CrossEntropyInPartsDoesNotDependOnTheNumberOfThreads) {
+  const Buffer logits = random_tensor(sum_dtype(), {kRows, kColumns}, 1);
+  const Buffer targets = test::random_tokens({kRows}, 2 * kColumns, 2);
+  // More parts than the loss of these rows needs, so that the join starts its threads too.
+  const int64_t R = 24;
+  const Buffer parts = random_tensor(DType::kF64, {R, 3, kRows}, 3);
+  for (double& value : std::span(parts.view().data<double>(), static_cast<size_t>(R * 3 * kRows))) {
+    value = std::fabs(value);
+  }
+  const ops::VocabularyPart vocabulary{.first_token = 100, .columns = kColumns - 2};
+  expect_equal_bits([&] {
+    Buffer part(DType::kF64, {3, kRows}), total(DType::kF64, {2, kRows});
+    Buffer nll(sum_dtype(), {kRows}), dlogits(dtype(), {kRows, kColumns});
+    kernels().cross_entropy_part(stream_, part.view(), logits.view(), targets.view(), vocabulary);
+    kernels().cross_entropy_join(stream_, nll.view(), total.view(), parts.view(), targets.view());
+    kernels().cross_entropy_part_backward(stream_, dlogits.view(), logits.view(), total.view(),
+                                          targets.view(), vocabulary, 0.25);
+    return list(part, total, nll, dlogits);
   });
 }
 

@@ -13,6 +13,7 @@ LCKV_CPU_BEGIN
 using lckv::ops::AdamWStep;
 using lckv::ops::AttentionMask;
 using lckv::ops::GradMode;
+using lckv::ops::VocabularyPart;
 
 decltype(ops::rmsnorm_forward) rmsnorm_forward;
 decltype(ops::rmsnorm_backward) rmsnorm_backward;
@@ -31,6 +32,9 @@ decltype(ops::attention_forward) attention_forward;
 decltype(ops::attention_backward) attention_backward;
 decltype(ops::cross_entropy_forward) cross_entropy_forward;
 decltype(ops::cross_entropy_forward_backward) cross_entropy_forward_backward;
+decltype(ops::cross_entropy_part) cross_entropy_part;
+decltype(ops::cross_entropy_join) cross_entropy_join;
+decltype(ops::cross_entropy_part_backward) cross_entropy_part_backward;
 decltype(ops::adamw_update) adamw_update;
 decltype(ops::sum) sum;
 decltype(ops::sum_of_squares) sum_of_squares;
