@@ -64,6 +64,15 @@ struct Writer {
     if (known) choice.set(node.text);
     return known;
   }
+  bool operator()(const IntegerOrAuto& field) const {
+    if (node.kind == Node::Kind::kScalar && node.text == "auto") {
+      *field.number = 0;
+      return true;
+    }
+    const std::optional<int64_t> number = parse_integer(node);
+    // 0 is how "auto" is kept in the field, and must not be written so
+    return number != 0 && store(*field.number, number);
+  }
 };
 
 /// Why the value is refused, "" if it was written.

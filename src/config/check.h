@@ -20,6 +20,9 @@ std::vector<Problem> check_model(const ModelConfig& model,
                                  const std::set<std::string>& unsound = {});
 std::vector<Problem> check_run(const RunConfig& run, const std::set<std::string>& unsound = {});
 
+/// "path: message" of each.
+std::vector<std::string> messages_of(const std::vector<Problem>& problems);
+
 /// layer_types of a valid model without leading zeros; "" stays "".
 std::string canonical_layer_types(const ModelConfig& model);
 

@@ -88,9 +88,7 @@ std::string canonical_layer_types(const ModelConfig& model) {
 }
 
 std::vector<std::string> validate(const ModelConfig& model) {
-  std::vector<std::string> messages;
-  for (const Problem& p : check_model(model)) messages.push_back(p.path + ": " + p.message);
-  return messages;
+  return messages_of(check_model(model));
 }
 
 }  // namespace lckv::config

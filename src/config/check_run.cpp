@@ -80,16 +80,13 @@ std::vector<Problem> check_run(const RunConfig& run, const std::set<std::string>
   check_sequential(run.model, rules);
   check_context(run, rules);
   check_batch(run.train, rules);
+  check_parallel_rules(run, rules);
   check_warmup(run.schedule, run.train, rules);
   check_decay(run.schedule, run.train, rules);
   check_validation(run, rules);
   return rules.take_problems();
 }
 
-std::vector<std::string> validate(const RunConfig& run) {
-  std::vector<std::string> messages;
-  for (const Problem& p : check_run(run)) messages.push_back(p.path + ": " + p.message);
-  return messages;
-}
+std::vector<std::string> validate(const RunConfig& run) { return messages_of(check_run(run)); }
 
 }  // namespace lckv::config

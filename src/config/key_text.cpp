@@ -71,6 +71,7 @@ std::string expectation(const Key& key) {
           [&](bool*) { return std::string("true or false"); },
           [&](std::optional<int64_t>*) { return "an integer" + key.range.text() + or_null; },
           [&](const Choice& choice) { return "one of " + join(choice.words); },
+          [&](const IntegerOrAuto&) { return "an integer" + key.range.text() + " or auto"; },
       },
       key.field);
 }
@@ -89,6 +90,9 @@ std::string value_text(const Key& key) {
             return *number ? std::to_string(**number) : std::string("null");
           },
           [](const Choice& choice) { return choice.get(); },
+          [](const IntegerOrAuto& field) {
+            return *field.number == 0 ? std::string("auto") : std::to_string(*field.number);
+          },
       },
       key.field);
 }

@@ -10,6 +10,7 @@ constexpr double kMaxExtent = std::numeric_limits<int32_t>::max();
 constexpr double kMaxLayers = 10000;
 constexpr double kMaxPasses = 65536;  // P >= T changes nothing any more (spec/lckv.md 5, lemma)
 constexpr double kMaxThreads = 4096;
+constexpr double kMaxTensor = 65536;
 
 Range at_least(double min) { return {.min = min}; }
 Range from_to(double min, double max) { return {.min = min, .max = max}; }
@@ -57,6 +58,13 @@ std::vector<Key> keys_of(TrainConfig& t) {
           {"train.save_every_steps", &t.save_every_steps, at_least(0)},
           {"train.log_every_steps", &t.log_every_steps, at_least(1)},
           {"train.max_nonfinite_steps", &t.max_nonfinite_steps, at_least(1)}};
+}
+
+std::vector<Key> keys_of(ParallelConfig& p) {
+  return {{"parallel.tensor", &p.tensor, from_to(1, kMaxTensor)},
+          {"parallel.data", IntegerOrAuto{&p.data}, at_least(1)},
+          {"parallel.sequence", &p.sequence},
+          {"parallel.oversubscribe", &p.oversubscribe}};
 }
 
 std::vector<Key> keys_of(OptimizerConfig& o) {
@@ -119,6 +127,7 @@ std::vector<Key> keys_of(RunConfig& run) {
   append(keys_of(run.model));
   append(keys_of(run.data));
   append(keys_of(run.train));
+  append(keys_of(run.parallel));
   append(keys_of(run.optimizer));
   append(keys_of(run.schedule));
   append(keys_of(run.validation));

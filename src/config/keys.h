@@ -31,6 +31,11 @@ struct Choice {
   std::function<void(const std::string& word)> set;  // a member of `words`
 };
 
+/// A field that holds a number of the key's range, or 0 where the file says `auto`.
+struct IntegerOrAuto {
+  int64_t* number;
+};
+
 enum class Need {
   kOptional,  // the field's default stands
   kRequired,  // must be given, and not as 0 or empty text
@@ -40,7 +45,7 @@ enum class Need {
 /// One key of the run file and the field of one RunConfig that it fills.
 struct Key {
   using Field = std::variant<std::string*, std::vector<std::string>*, int64_t*, uint64_t*, double*,
-                             bool*, std::optional<int64_t>*, Choice>;
+                             bool*, std::optional<int64_t>*, Choice, IntegerOrAuto>;
   std::string path;  // "section.name"; "output" has no section
   Field field;
   Range range = {};  // of numbers

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,12 @@ ModelConfig parse_hf_config(const std::string& json, const std::string& place);
 /// when valid: "model.num_attention_heads: 12 does not divide hidden_size 512", ... Pure.
 std::vector<std::string> validate(const ModelConfig& model);
 std::vector<std::string> validate(const RunConfig& run);
+
+/// The rules of section `parallel` for a grid of `data` copies (ranks / parallel.tensor), whatever
+/// parallel.data says: "parallel.data: 3 does not divide train.sequences_per_step 8; 2 or 4 would
+/// fit", ... Empty when the run fits. What validate() finds in fields by themselves is not
+/// repeated. Pure; data >= 1.
+std::vector<std::string> validate_grid(const RunConfig& run, int64_t data);
 
 /// The resolved configuration as a run file: every key with its value. load_run of it gives an
 /// equal config.

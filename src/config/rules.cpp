@@ -17,6 +17,7 @@ struct IsUnset {
   bool operator()(bool*) const { return false; }
   bool operator()(std::optional<int64_t>* number) const { return !*number; }
   bool operator()(const Choice&) const { return false; }
+  bool operator()(const IntegerOrAuto&) const { return false; }
 };
 
 /// Whether the value is one that a file could hold.
@@ -37,6 +38,9 @@ struct IsInRange {
   bool operator()(const Choice& choice) const {
     return std::find(choice.words.begin(), choice.words.end(), choice.get()) != choice.words.end();
   }
+  bool operator()(const IntegerOrAuto& field) const {
+    return *field.number == 0 || range.holds(static_cast<double>(*field.number));
+  }
 };
 
 std::string broken_rule(const Key& key) {
@@ -48,6 +52,13 @@ std::string broken_rule(const Key& key) {
 }
 
 }  // namespace
+
+std::vector<std::string> messages_of(const std::vector<Problem>& problems) {
+  std::vector<std::string> messages;
+  messages.reserve(problems.size());
+  for (const Problem& p : problems) messages.push_back(p.path + ": " + p.message);
+  return messages;
+}
 
 void Rules::check_each(const std::vector<Key>& keys) {
   for (const Key& key : keys) {

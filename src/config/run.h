@@ -4,6 +4,7 @@
 
 #include "lckv/config/data.h"
 #include "lckv/config/model.h"
+#include "lckv/config/parallel.h"
 #include "lckv/config/train.h"
 
 namespace lckv::config {
@@ -14,6 +15,7 @@ struct RunConfig {
   ModelConfig model;
   DataConfig data;
   TrainConfig train;
+  ParallelConfig parallel;
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
   ValidationConfig validation;

@@ -14,7 +14,7 @@ enum class Schedule { kConstant, kLinear, kCosine, kWsd };
 struct TrainConfig {
   int64_t steps = 0;
   int64_t sequences_per_step = 8;  // global batch
-  // B of one forward and backward; divides sequences_per_step; 0: all
+  // B of one forward and backward; divides the sequences of one copy of the model; 0: all of them
   int64_t micro_batch_sequences = 0;
   uint64_t seed = 42;  // of the initial weights
   Precision precision = Precision::kAuto;

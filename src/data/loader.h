@@ -34,21 +34,35 @@ struct Batch {
 /// How many sequences of T tokens a corpus holds; may be 0.
 int64_t sequence_count(int64_t corpus_tokens, int64_t T);
 
+/// What one of several loaders reads of a stream: of each `per_step` consecutive sequences, a step,
+/// those from `begin` up to, not with, `end`.
+struct SequenceShare {
+  int64_t per_step = 1;
+  int64_t begin = 0;
+  int64_t end = 1;
+};
+
 /// Shuffled batches of `config.train` without end, made ready by a thread of their own. The stream
-/// of sequences is a function of (stores, T, seed) alone, not of B.
+/// of sequences is a function of (stores, T, seed) alone, neither of B nor of the shares: the shares
+/// of a step, one behind the other, are the stream's next per_step sequences.
 class TrainLoader {
  public:
   /// Opens the stores. Throws what TokenCorpus throws; DataError when they hold no whole sequence.
+  /// B divides end - begin.
+  TrainLoader(const config::DataConfig& config, int64_t B, SequenceShare share);
+  /// Of the whole stream: each batch is a step.
   TrainLoader(const config::DataConfig& config, int64_t B);
   ~TrainLoader();
 
-  /// The B sequences from position() on. Waits for them; throws what the thread met (DataError,
+  /// The next B sequences of the share. Waits for them; throws what the thread met (DataError,
   /// IoError).
   Batch next();
 
-  /// Sequences handed out so far over the whole run: what a checkpoint stores.
+  /// Sequences of the stream, all shares, in the steps whose last batch was handed out: what a
+  /// checkpoint stores, and equal on all ranks between two steps. Inside a step it stays where the
+  /// step begins: seek(position()) begins it again.
   int64_t position() const;
-  /// Continue at any position, at once.
+  /// Continue at any position, at once; the next step begins there.
   void seek(int64_t position);
 
   int64_t sequences_per_epoch() const;
@@ -68,9 +82,12 @@ class ValidationLoader {
 
   /// Nothing at the end. The last batch may have fewer than B sequences.
   std::optional<Batch> next();
+  /// Moves past the batch that next() would return, without reading it; at the end, nothing.
+  void skip();
   void rewind();
 
   int64_t sequences() const;
+  int64_t batches() const;  // from rewind() to the end
   const TokenStoreInfo& tokenizer_info() const;
 
  private:

@@ -5,19 +5,45 @@
 #include <thread>
 
 #include "lckv/base/error.h"
+#include "lckv/base/text.h"
 #include "lckv/data/cut_batch.h"
 #include "lckv/data/loader.h"
 #include "lckv/data/sample_order.h"
 
 namespace lckv::data {
+namespace {
+
+/// Where a batch of a share begins.
+struct Place {
+  int64_t step = 0;   // position of the step's first sequence
+  int64_t given = 0;  // sequences of the share that the step's earlier batches hold
+
+  void advance(int64_t B, const SequenceShare& share) {
+    given += B;
+    if (given < share.end - share.begin) return;
+    step += share.per_step;
+    given = 0;
+  }
+};
+
+const SequenceShare& checked(const SequenceShare& share, int64_t B) {
+  LCKV_CHECK(0 <= share.begin && share.begin < share.end && share.end <= share.per_step,
+             format("no share: [{}, {}) of {} sequences", share.begin, share.end, share.per_step));
+  LCKV_CHECK(B > 0 && (share.end - share.begin) % B == 0,
+             format("batches of {} do not divide the share [{}, {})", B, share.begin, share.end));
+  return share;
+}
+
+}  // namespace
 
 struct TrainLoader::State {
-  State(const config::DataConfig& c, int64_t batch_sequences)
+  State(const config::DataConfig& c, int64_t batch_sequences, const SequenceShare& s)
       : config(c),
         B(batch_sequences),
+        share(checked(s, batch_sequences)),
         corpus(c.train),
         order(require_sequences(corpus, c.sequence_tokens), c.seed) {
-    LCKV_CHECK(B > 0 && c.prefetch_batches > 0, "TrainLoader needs B > 0 and prefetch_batches > 0");
+    LCKV_CHECK(c.prefetch_batches > 0, "TrainLoader needs prefetch_batches > 0");
     thread = std::thread([this] { run(); });
   }
 
@@ -47,7 +73,7 @@ struct TrainLoader::State {
       changed.wait(
           lock, [&] { return closing || (!error && std::ssize(ready) < config.prefetch_batches); });
       if (closing) return;
-      const int64_t first_position = make_position;
+      const int64_t first_position = to_make.step + share.begin + to_make.given;
       const uint64_t begun_in = generation;
       lock.unlock();
       Batch batch;
@@ -61,13 +87,14 @@ struct TrainLoader::State {
       if (begun_in != generation) continue;
       error = failure;
       if (!error) ready.push_back(std::move(batch));
-      make_position += B;
+      to_make.advance(B, share);
       changed.notify_all();
     }
   }
 
   const config::DataConfig config;
   const int64_t B;
+  const SequenceShare share;
   const TokenCorpus corpus;
   const SampleOrder order;
 
@@ -76,14 +103,17 @@ struct TrainLoader::State {
   std::deque<Batch> ready;
   std::exception_ptr error;
   uint64_t generation = 0;
-  int64_t position = 0;       // of the next batch handed out
-  int64_t make_position = 0;  // of the next batch made
+  Place to_hand_out;
+  Place to_make;
   bool closing = false;
   std::thread thread;
 };
 
+TrainLoader::TrainLoader(const config::DataConfig& config, int64_t B, SequenceShare share)
+    : state_(std::make_unique<State>(config, B, share)) {}
+
 TrainLoader::TrainLoader(const config::DataConfig& config, int64_t B)
-    : state_(std::make_unique<State>(config, B)) {}
+    : TrainLoader(config, B, {.per_step = B, .begin = 0, .end = B}) {}
 
 TrainLoader::~TrainLoader() = default;
 
@@ -94,14 +124,14 @@ Batch TrainLoader::next() {
   if (s.ready.empty()) std::rethrow_exception(s.error);
   Batch batch = std::move(s.ready.front());
   s.ready.pop_front();
-  s.position += s.B;
+  s.to_hand_out.advance(s.B, s.share);
   s.changed.notify_all();
   return batch;
 }
 
 int64_t TrainLoader::position() const {
   const std::lock_guard lock(state_->mutex);
-  return state_->position;
+  return state_->to_hand_out.step;
 }
 
 void TrainLoader::seek(int64_t position) {
@@ -110,8 +140,8 @@ void TrainLoader::seek(int64_t position) {
   const std::lock_guard lock(s.mutex);
   s.ready.clear();
   s.error = nullptr;
-  s.position = position;
-  s.make_position = position;
+  s.to_hand_out = {.step = position};
+  s.to_make = {.step = position};
   ++s.generation;
   s.changed.notify_all();
 }

@@ -17,6 +17,8 @@ struct ValidationLoader::State {
     }
   }
 
+  int64_t next_count() const { return std::min(B, sequences - next_sequence); }
+
   const config::DataConfig config;
   const int64_t B;
   const TokenCorpus corpus;
@@ -31,7 +33,7 @@ ValidationLoader::~ValidationLoader() = default;
 
 std::optional<Batch> ValidationLoader::next() {
   State& s = *state_;
-  const int64_t count = std::min(s.B, s.sequences - s.next_sequence);
+  const int64_t count = s.next_count();
   if (count == 0) return std::nullopt;
   std::vector<int64_t> rows(static_cast<size_t>(count));
   std::iota(rows.begin(), rows.end(), s.next_sequence);
@@ -41,9 +43,15 @@ std::optional<Batch> ValidationLoader::next() {
   return batch;
 }
 
+void ValidationLoader::skip() { state_->next_sequence += state_->next_count(); }
+
 void ValidationLoader::rewind() { state_->next_sequence = 0; }
 
 int64_t ValidationLoader::sequences() const { return state_->sequences; }
+
+int64_t ValidationLoader::batches() const {
+  return (state_->sequences + state_->B - 1) / state_->B;
+}
 
 const TokenStoreInfo& ValidationLoader::tokenizer_info() const {
   return state_->corpus.tokenizer_info();

@@ -52,10 +52,11 @@ TEST(Keys, CountsFieldsOfAnAggregate) {
 }
 
 TEST(Keys, EveryFieldOfARunIsAKey) {
-  EXPECT_EQ(keys_in(""), field_count<RunConfig>() - 6);  // the other six are the sections
+  EXPECT_EQ(keys_in(""), field_count<RunConfig>() - 7);  // the other seven are the sections
   EXPECT_EQ(keys_in("model"), field_count<ModelConfig>());
   EXPECT_EQ(keys_in("data"), field_count<DataConfig>());
   EXPECT_EQ(keys_in("train"), field_count<TrainConfig>());
+  EXPECT_EQ(keys_in("parallel"), field_count<ParallelConfig>());
   EXPECT_EQ(keys_in("optimizer"), field_count<OptimizerConfig>());
   EXPECT_EQ(keys_in("schedule"), field_count<ScheduleConfig>());
   EXPECT_EQ(keys_in("validation"), field_count<ValidationConfig>());

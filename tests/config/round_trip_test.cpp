@@ -59,6 +59,9 @@ struct Randomize {
   void operator()(const Choice& choice) const {
     choice.set(choice.words[dice.below(choice.words.size())]);
   }
+  void operator()(const IntegerOrAuto& field) const {
+    *field.number = dice.below(2) == 0 ? 0 : integer();
+  }
 };
 
 std::string random_layer_types(Dice& dice, int64_t layers) {
@@ -86,6 +89,23 @@ void make_valid(ModelConfig& model, Dice& dice) {
   }
 }
 
+/// Multiplies what a grid of at most 8 x 8 ranks divides.
+void make_grid_valid(RunConfig& run, Dice& dice) {
+  const auto tensor = static_cast<int64_t>(1 + dice.below(8));
+  const auto data = static_cast<int64_t>(1 + dice.below(8));
+  ModelConfig& model = run.model;
+  model.num_attention_heads *= tensor;
+  model.num_key_value_heads *= tensor;
+  if (model.head_dim == 0) model.hidden_size *= tensor;
+  model.intermediate_size = tensor * static_cast<int64_t>(1 + dice.below(1000));
+  run.data.sequence_tokens = tensor * static_cast<int64_t>(1 + dice.below(1000));
+  model.max_position_embeddings = run.data.sequence_tokens + static_cast<int64_t>(dice.below(1000));
+  run.train.sequences_per_step = data * static_cast<int64_t>(1 + dice.below(1000));
+  run.parallel.tensor = tensor;
+  if (run.parallel.data != 0) run.parallel.data = data;
+  run.train.micro_batch_sequences = dice.below(2) == 0 ? 0 : run.train.sequences_per_step / data;
+}
+
 /// Every field random, then mended until the cross-field rules hold.
 RunConfig random_run(uint64_t seed) {
   RunConfig run;
@@ -93,9 +113,8 @@ RunConfig random_run(uint64_t seed) {
   for (const Key& key : keys_of(run)) std::visit(Randomize{dice, key.range}, key.field);
   make_valid(run.model, dice);
   run.model.use_sequential = false;
-  run.data.sequence_tokens = std::min(run.data.sequence_tokens, run.model.max_position_embeddings);
+  make_grid_valid(run, dice);
   run.train.steps += 2;
-  run.train.micro_batch_sequences = dice.below(2) == 0 ? 0 : run.train.sequences_per_step;
   if (dice.below(2) == 0) run.schedule.warmup_steps = 0;
   run.schedule.warmup_steps %= run.train.steps;
   run.schedule.warmup_frac *= run.schedule.warmup_steps == 0 ? 0.4 : 0;
@@ -116,10 +135,10 @@ std::vector<std::string> differences(Config a, Config b) {
         [&](const auto& field) {
           using Field = std::decay_t<decltype(field)>;
           const auto& other = std::get<Field>(keys_b[i].field);
-          if constexpr (std::is_same_v<Field, Choice>) {
-            return field.get() == other.get();
-          } else {
+          if constexpr (std::is_pointer_v<Field>) {
             return *field == *other;
+          } else {
+            return value_text(keys_a[i]) == value_text(keys_b[i]);
           }
         },
         keys_a[i].field);
