@@ -1,10 +1,13 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "lckv/checkpoint/safetensors.h"
 #include "lckv/checkpoint/shard.h"
 
 namespace lckv::checkpoint {
@@ -20,6 +23,29 @@ namespace lckv::checkpoint {
 std::filesystem::path save_state(const std::filesystem::path& run_folder, int64_t step,
                                  std::span<const Shard> shards,
                                  const std::string& trainer_state_json);
+
+/// The same, tensor by tensor, so that no more than one of them need exist in memory: what gathers
+/// them from many ranks.
+class StateWriter {
+ public:
+  /// `tensors`: all of the state. Throws IoError.
+  StateWriter(const std::filesystem::path& run_folder, int64_t step,
+              const std::vector<SafetensorsWriter::Declared>& tensors);
+  /// Removes what was written, unless committed.
+  ~StateWriter();
+
+  /// A whole tensor; in the order in which SafetensorsWriter wants the declared ones.
+  void write(const std::string& name, const ConstView& whole);
+  /// Returns the folder, when everything is on the disk.
+  std::filesystem::path commit(const std::string& trainer_state_json);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The file of a state's folder that holds the whole tensors.
+std::filesystem::path tensors_file(const std::filesystem::path& state_folder);
 
 /// The folder of the newest state whose files are all whole; reads every byte of it. Each damaged
 /// newer one is named by log_warning with the reason. Nothing when the run has no state (or no

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <vector>
 
 #include "lckv/base/random.h"
@@ -12,7 +13,7 @@ namespace lckv::checkpoint {
 
 namespace {
 
-constexpr const char* kRankFile = "rank-00000.safetensors";
+constexpr const char* kTensorsFile = "rank-00000.safetensors";
 
 void check(const Shard& shard) {
   LCKV_CHECK(
@@ -21,31 +22,77 @@ void check(const Shard& shard) {
              to_string(shard.slice), to_string(shard.global_shape), shard.view.describe()));
 }
 
-Manifest::Tensor describe(const Shard& shard) {
-  const uint64_t hash = hash_bytes(shard.view.raw(), static_cast<size_t>(shard.view.bytes()));
-  return {shard.view.dtype(), shard.global_shape, {{kRankFile, shard.slice, hash}}};
+/// What a killed save left is in the way of the next.
+std::filesystem::path prepared(const std::filesystem::path& run_folder, int64_t step) {
+  LCKV_CHECK(step >= 0, format("state of step {}", step));
+  remove_unfinished_states(run_folder);
+  return run_folder / state_folder_name(step);
 }
 
 }  // namespace
 
+std::filesystem::path tensors_file(const std::filesystem::path& state_folder) {
+  return state_folder / kTensorsFile;
+}
+
+struct StateWriter::State {
+  State(const std::filesystem::path& run_folder, int64_t step,
+        const std::vector<SafetensorsWriter::Declared>& tensors)
+      : path(prepared(run_folder, step)),
+        folder(path, ExistingFolder::kReplace),
+        file(std::in_place, folder.building() / kTensorsFile, tensors) {
+    manifest.step = step;
+  }
+
+  std::filesystem::path path;
+  AtomicFolder folder;
+  std::optional<SafetensorsWriter> file;  // closed before its folder goes
+  Manifest manifest;
+};
+
+StateWriter::StateWriter(const std::filesystem::path& run_folder, int64_t step,
+                         const std::vector<SafetensorsWriter::Declared>& tensors)
+    : state_(std::make_unique<State>(run_folder, step, tensors)) {}
+
+StateWriter::~StateWriter() = default;
+
+void StateWriter::write(const std::string& name, const ConstView& whole) {
+  const uint64_t hash = hash_bytes(whole.raw(), static_cast<size_t>(whole.bytes()));
+  state_->manifest.tensors[name] = {
+      whole.dtype(), whole.shape(), {{kTensorsFile, Slice::whole(whole.shape()), hash}}};
+  state_->file->write(name, whole);
+}
+
+std::filesystem::path StateWriter::commit(const std::string& trainer_state_json) {
+  State& s = *state_;
+  s.manifest.trainer_json = trainer_state_json;
+  s.manifest.files[kTensorsFile] = s.file->finish();
+  s.file.reset();
+  write_file_atomically(s.folder.building() / Manifest::kFileName, format_manifest(s.manifest));
+  s.folder.commit();
+  return s.path;
+}
+
 std::filesystem::path save_state(const std::filesystem::path& run_folder, int64_t step,
                                  std::span<const Shard> shards,
                                  const std::string& trainer_state_json) {
-  LCKV_CHECK(step >= 0, format("state of step {}", step));
-  remove_unfinished_states(run_folder);
-  AtomicFolder folder(run_folder / state_folder_name(step), ExistingFolder::kReplace);
-
-  Manifest manifest{step, {}, {}, trainer_state_json};
-  std::vector<NamedTensor> tensors;
+  std::vector<SafetensorsWriter::Declared> declared;
   for (const Shard& shard : shards) {
     check(shard);
-    manifest.tensors[shard.name] = describe(shard);
-    tensors.push_back({shard.name, shard.view, shard.view.dtype()});
+    declared.push_back({shard.name, shard.view.dtype(), shard.view.shape()});
   }
-  manifest.files[kRankFile] = write_safetensors(folder.building() / kRankFile, tensors);
-  write_file_atomically(folder.building() / Manifest::kFileName, format_manifest(manifest));
-  folder.commit();
-  return run_folder / state_folder_name(step);
+  // Widest type first, as the file format wants its data aligned.
+  std::vector<const Shard*> order;
+  for (const Shard& shard : shards) order.push_back(&shard);
+  const auto wider = [](DType a, DType b) { return size_bytes(a) > size_bytes(b); };
+  std::stable_sort(order.begin(), order.end(), [&](const Shard* a, const Shard* b) {
+    return wider(a->view.dtype(), b->view.dtype());
+  });
+  std::stable_sort(declared.begin(), declared.end(),
+                   [&](const auto& a, const auto& b) { return wider(a.dtype, b.dtype); });
+  StateWriter writer(run_folder, step, declared);
+  for (const Shard* shard : order) writer.write(shard->name, shard->view);
+  return writer.commit(trainer_state_json);
 }
 
 }  // namespace lckv::checkpoint

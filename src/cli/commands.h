@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "lckv/base/error.h"
+#include "lckv/comm/world.h"
 
 namespace lckv::cli {
 
@@ -36,6 +37,11 @@ struct RunFileArgs {
   std::vector<std::string> overrides;
 };
 
+struct PlanArgs {
+  RunFileArgs run;
+  int ranks = 0;  // of a grid to plan for; 0: parallel.tensor times parallel.data (auto: 1)
+};
+
 struct EvalArgs {
   std::string
       model;  // Hugging Face folder, or a run's folder (newest state), or one state's folder
@@ -49,6 +55,8 @@ struct EvalArgs {
   int64_t max_tokens = 0;
   int64_t show = 0;  // questions printed with the model's answers
   int threads = 0;
+  int64_t tensor = 1;  // ranks that share one copy of the model; the others take turns
+  bool oversubscribe = false;
   std::string json;  // result file
 };
 
@@ -67,15 +75,24 @@ struct BenchTrainArgs {
   int64_t warmup_steps = 1;
   double gemm_s = 5;
   std::string json;
+  std::string trace;  // Chrome trace of one step on all ranks
+};
+
+struct BenchCommArgs {
+  int64_t max_bytes = int64_t{64} << 20;
+  double seconds = 0.3;  // spent on each collective and size
+  std::string json;
 };
 
 ExitCode run_tokenize(const TokenizeArgs& args);
 ExitCode run_inspect(const InspectArgs& args);
-ExitCode run_train(const RunFileArgs& args);
-ExitCode run_plan(const RunFileArgs& args);
-ExitCode run_eval(const EvalArgs& args);
+ExitCode run_train(comm::World& world, const RunFileArgs& args);
+ExitCode run_plan(const PlanArgs& args);
+ExitCode run_eval(comm::World& world, const EvalArgs& args);
 ExitCode run_export(const ExportArgs& args);
-ExitCode run_bench_train(const BenchTrainArgs& args);
+ExitCode run_bench_train(comm::World& world, const BenchTrainArgs& args);
+
+ExitCode run_bench_comm(comm::World& world, const BenchCommArgs& args);
 
 /// Parses the command line and runs the command. Prints errors on stderr as "lckv: message".
 /// Returns the exit code.

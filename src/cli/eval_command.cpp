@@ -1,17 +1,24 @@
 #include <cmath>
+#include <memory>
+#include <optional>
+#include <vector>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "lckv/base/process.h"
 #include "lckv/base/stop_signal.h"
+#include "lckv/base/stream_hash.h"
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/atomic_file.h"
 #include "lckv/cli/commands.h"
 #include "lckv/eval/multiple_choice.h"
 #include "lckv/eval/perplexity.h"
+#include "lckv/kernels/table.h"
+#include "lckv/model/init.h"
 #include "lckv/train/model_source.h"
 #include "lckv/train/precision.h"
+#include "lckv/train/run_ranks.h"
+#include "lckv/train/run_state.h"
 
 namespace lckv::cli {
 
@@ -24,42 +31,86 @@ config::Precision precision_named(const std::string& name) {
   return config::Precision::kAuto;
 }
 
-nlohmann::ordered_json score_store(const EvalArgs& args, const train::ModelSource& source,
-                                   const model::ParameterSet& weights,
-                                   const eval::ForwardMode& mode) {
+/// What is evaluated on which ranks.
+struct Evaluation {
+  comm::World& world;
+  const EvalArgs& args;
+  const train::ModelSource& source;
+  const model::ParameterSet& weights;
+  const comm::Communicators& ranks;
+  eval::ForwardMode mode;
+
+  bool speaks() const { return world.rank() == 0; }
+};
+
+/// ", dp 2 x tp 2" where there are several ranks.
+std::string grid_suffix(const comm::Grid& grid) {
+  return grid.ranks() > 1 ? ", " + to_string(grid) : "";
+}
+
+config::DataConfig store_to_score(const Evaluation& e) {
   config::DataConfig data;
-  data.validation = {args.perplexity};
-  data.sequence_tokens = args.sequence_tokens > 0 ? args.sequence_tokens : source.sequence_tokens();
-  data.document_mask = source.document_mask();
-  if (data.sequence_tokens > source.config().max_position_embeddings) {
+  data.validation = {e.args.perplexity};
+  data.sequence_tokens =
+      e.args.sequence_tokens > 0 ? e.args.sequence_tokens : e.source.sequence_tokens();
+  data.document_mask = e.source.document_mask();
+  if (data.sequence_tokens > e.source.config().max_position_embeddings) {
     throw ConfigError(format("--sequence-tokens {} is above the model's max_position_embeddings {}",
-                             data.sequence_tokens, source.config().max_position_embeddings));
+                             data.sequence_tokens, e.source.config().max_position_embeddings));
   }
-  if (source.has_tokenizer()) {
-    data::TokenStore(args.perplexity)
-        .require_tokenizer(source.tokenizer()->sha256(), source.describe());
+  if (e.source.has_tokenizer()) {
+    data::TokenStore(e.args.perplexity)
+        .require_tokenizer(e.source.tokenizer()->sha256(), e.source.describe());
   }
-  data::ValidationLoader loader(data, args.batch_sequences, args.max_tokens);
+  return data;
+}
+
+/// A scorer in memory of its own.
+struct PlacedScorer {
+  PlacedScorer(const config::ModelConfig& config, const eval::Scorer::Options& options)
+      : plan(Arena::planning()) {
+    const eval::Scorer planned(plan, config, options);
+    arena.emplace(Arena::allocate(plan));
+    scorer.emplace(*arena, config, options);
+    scorer->prepare(stream);
+  }
+  Stream stream;
+  Arena plan;
+  std::optional<Arena> arena;
+  std::optional<eval::Scorer> scorer;
+};
+
+nlohmann::ordered_json score_store(const Evaluation& e) {
+  config::DataConfig data;
+  std::optional<data::ValidationLoader> loader;
+  std::string fingerprint;
+  comm::together(e.world, [&] {
+    data = store_to_score(e);
+    loader.emplace(data, e.args.batch_sequences, e.args.max_tokens);
+    fingerprint = train::data_fingerprint(data.validation);
+  });
+  comm::require_equal_texts(e.world, "token store", fingerprint);
   eval::Scorer::Options options;
-  options.dtype = weights.dtype();
-  options.B = args.batch_sequences;
+  options.dtype = e.weights.dtype();
+  options.B = e.args.batch_sequences;
   options.T = data.sequence_tokens;
   options.document_mask = data.document_mask;
-  options.mode = mode;
-  Arena plan = Arena::planning();
-  const eval::Scorer planned(plan, source.config(), options);
-  Arena arena = Arena::allocate(plan);
-  eval::Scorer scorer(arena, source.config(), options);
-  Stream stream;
-  scorer.prepare(stream);
-  const eval::PerplexityResult r = scorer.score(stream, weights, loader, &stop_requested());
+  options.mode = e.mode;
+  options.ranks = &e.ranks;
+  std::optional<PlacedScorer> placed;
+  comm::together(e.world, [&] { placed.emplace(e.source.config(), options); });
+  const eval::PerplexityResult r =
+      placed->scorer->score(placed->stream, e.weights, *loader, &stop_requested());
   if (!std::isfinite(r.mean_nll)) {
-    throw DataError(format("{}: the loss on {} is not finite", source.describe(), args.perplexity));
+    throw DataError(
+        format("{}: the loss on {} is not finite", e.source.describe(), e.args.perplexity));
   }
-  fmt::print(
-      "{}: perplexity {:.4f}, loss {:.5f} over {} tokens (forward {}, T = {}, {}, {:.1f} s)\n",
-      args.perplexity, r.perplexity, r.mean_nll, with_thousands(r.scored_tokens), r.forward_mode,
-      r.T, name(weights.dtype()), r.elapsed_s);
+  if (e.speaks()) {
+    fmt::print(
+        "{}: perplexity {:.4f}, loss {:.5f} over {} tokens (forward {}, T = {}, {}{}, {:.1f} s)\n",
+        e.args.perplexity, r.perplexity, r.mean_nll, with_thousands(r.scored_tokens),
+        r.forward_mode, r.T, name(e.weights.dtype()), grid_suffix(e.ranks.grid), r.elapsed_s);
+  }
   return {{"perplexity", r.perplexity},
           {"loss", r.mean_nll},
           {"scored_tokens", r.scored_tokens},
@@ -78,29 +129,55 @@ void print_accuracy(const std::string& label, const eval::Accuracy& accuracy) {
              to_text(accuracy.acc_norm));
 }
 
-nlohmann::ordered_json ask_questions(const EvalArgs& args, const train::ModelSource& source,
-                                     const model::ParameterSet& weights,
-                                     const eval::ForwardMode& mode) {
-  const auto tokenizer =
-      args.tokenizer.empty() ? source.tokenizer() : data::load_tokenizer(args.tokenizer);
-  const std::vector<eval::Question> questions = eval::read_questions(args.questions);
-  eval::MultipleChoiceOptions options;
-  options.batch_rows = args.batch_sequences;
-  options.mode = mode;
-  Stream stream;
-  const eval::MultipleChoiceResult r = eval::answer_questions(
-      stream, source.config(), weights, *tokenizer, questions, options, &stop_requested());
-  for (size_t i = 0; i < questions.size() && static_cast<int64_t>(i) < args.show; ++i) {
-    fmt::print("{}\n", eval::to_text(questions[i], r.answers[i]));
+/// Equal where the rows to score are.
+std::string questions_fingerprint(const std::vector<eval::Question>& questions,
+                                  const data::Tokenizer& tokenizer) {
+  StreamHash hash;
+  const auto add = [&](const std::string& text) { hash.update(text.c_str(), text.size() + 1); };
+  for (const eval::Question& question : questions) {
+    add(question.query);
+    for (const std::string& choice : question.choices) add(choice);
   }
+  return format("{} questions {:016x}\ntokenizer {}", questions.size(), hash.digest(),
+                tokenizer.sha256());
+}
+
+double chance_of(const std::vector<eval::Question>& questions) {
   double chance = 0;
   for (const eval::Question& question : questions) chance += 1.0 / double(question.choices.size());
-  chance /= double(questions.size());
-  fmt::print("{}: {} questions, chance {:.4f} (forward {}, {:.1f} s)\n", args.questions,
-             questions.size(), chance, r.forward_mode, r.elapsed_s);
+  return chance / double(questions.size());
+}
+
+void print_answers(const Evaluation& e, const std::vector<eval::Question>& questions,
+                   const eval::MultipleChoiceResult& r) {
+  for (size_t i = 0; i < questions.size() && static_cast<int64_t>(i) < e.args.show; ++i) {
+    fmt::print("{}\n", eval::to_text(questions[i], r.answers[i]));
+  }
+  fmt::print("{}: {} questions, chance {:.4f} (forward {}{}, {:.1f} s)\n", e.args.questions,
+             questions.size(), chance_of(questions), r.forward_mode, grid_suffix(e.ranks.grid),
+             r.elapsed_s);
   print_accuracy("all", r.all);
   for (const auto& [kind, accuracy] : r.by_kind)
     print_accuracy(kind.empty() ? "(no kind)" : kind, accuracy);
+}
+
+nlohmann::ordered_json ask_questions(const Evaluation& e) {
+  std::shared_ptr<const data::Tokenizer> tokenizer;
+  std::vector<eval::Question> questions;
+  comm::together(e.world, [&] {
+    tokenizer =
+        e.args.tokenizer.empty() ? e.source.tokenizer() : data::load_tokenizer(e.args.tokenizer);
+    questions = eval::read_questions(e.args.questions);
+  });
+  comm::require_equal_texts(e.world, "what is asked", questions_fingerprint(questions, *tokenizer));
+  eval::MultipleChoiceOptions options;
+  options.batch_rows = e.args.batch_sequences;
+  options.mode = e.mode;
+  options.ranks = &e.ranks;
+  Stream stream;
+  const eval::MultipleChoiceResult r = eval::answer_questions(
+      stream, e.source.config(), e.weights, *tokenizer, questions, options, &stop_requested());
+  if (e.speaks()) print_answers(e, questions, r);
   nlohmann::ordered_json by_kind;
   for (const auto& [kind, accuracy] : r.by_kind) {
     by_kind[kind] = {{"questions", accuracy.acc.n}, {"acc", accuracy.acc.mean}};
@@ -108,32 +185,60 @@ nlohmann::ordered_json ask_questions(const EvalArgs& args, const train::ModelSou
   return {{"questions", questions.size()},
           {"acc", r.all.acc.mean},
           {"acc_norm", r.all.acc_norm.mean},
-          {"chance", chance},
+          {"chance", chance_of(questions)},
           {"forward", r.forward_mode},
           {"bos", r.bos},
           {"by_kind", by_kind},
           {"acc_stderr", r.all.acc.std_error.value_or(0)}};
 }
 
+/// Ranks of one copy multiply with parts of one matrix, copies take each other's turns: all in one
+/// precision, with the same kernels and weights.
+void require_equal_ranks(comm::World& world, const comm::Communicators& ranks,
+                         const model::ParameterSet& weights) {
+  comm::require_equal_texts(world, "kernels", ops::kernels({}).name);
+  Stream stream;
+  comm::require_equal_texts(world, "weights",
+                            format("{:016x}", model::content_hash(stream, weights, *ranks.tp)));
+}
+
 }  // namespace
 
-ExitCode run_eval(const EvalArgs& args) {
+ExitCode run_eval(comm::World& world, const EvalArgs& args) {
   catch_stop_signals();
-  if (args.perplexity.empty() && args.questions.empty()) {
-    throw Error("eval: name what to score: --perplexity STORE or --questions FILE",
-                ExitCode::kUsage);
-  }
-  const auto source = train::ModelSource::open(args.model);
-  const eval::ForwardMode mode =
-      eval::parse_forward_mode(args.forward.empty() ? "iterate" : args.forward, source.config());
-  train::use_threads(args.threads);
-  const train::LoadedWeights loaded =
-      source.load(train::resolve_precision(precision_named(args.precision)));
-  nlohmann::ordered_json result = args.perplexity.empty()
-                                      ? ask_questions(args, source, loaded.weights, mode)
-                                      : score_store(args, source, loaded.weights, mode);
+  comm::together(world, [&] {
+    if (args.perplexity.empty() && args.questions.empty()) {
+      throw Error("eval: name what to score: --perplexity STORE or --questions FILE",
+                  ExitCode::kUsage);
+    }
+  });
+  const auto source = train::ModelSource::open(world, args.model);
+  std::optional<eval::ForwardMode> mode;
+  comm::together(world, [&] {
+    mode =
+        eval::parse_forward_mode(args.forward.empty() ? "iterate" : args.forward, source.config());
+  });
+  train::use_threads(world, args.threads, args.oversubscribe);
+  const comm::Communicators ranks = train::join_grid(world, source.config(), args.tensor);
+  const DType dtype = train::resolve_precision(precision_named(args.precision));
+  comm::require_equal_texts(world, "precision", std::string(name(dtype)));
+  std::optional<train::LoadedWeights> loaded;
+  comm::together(world, [&] { loaded.emplace(source.load(dtype, ranks)); });
+  if (ranks.grid.ranks() > 1) require_equal_ranks(world, ranks, loaded->weights);
+
+  const Evaluation evaluation{world, args, source, loaded->weights, ranks, *mode};
+  nlohmann::ordered_json result =
+      args.perplexity.empty() ? ask_questions(evaluation) : score_store(evaluation);
   result["model"] = source.describe();
-  if (!args.json.empty()) checkpoint::write_file_atomically(args.json, result.dump(2) + "\n");
+  if (ranks.grid.ranks() > 1) {
+    result["ranks"] = ranks.grid.ranks();
+    result["grid"] = to_string(ranks.grid);
+  }
+  comm::together(world, [&] {
+    if (evaluation.speaks() && !args.json.empty()) {
+      checkpoint::write_file_atomically(args.json, result.dump(2) + "\n");
+    }
+  });
   return ExitCode::kOk;
 }
 

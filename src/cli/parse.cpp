@@ -1,19 +1,44 @@
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <functional>
+#include <optional>
+#include <thread>
 
 #include <CLI/CLI.hpp>
 
+#include "lckv/base/log.h"
 #include "lckv/base/text.h"
 #include "lckv/cli/commands.h"
+#include "lckv/comm/world.h"
 
 namespace lckv::cli {
 
 namespace {
 
-using Command = std::function<ExitCode()>;
+/// What the command line asked for; collective over the world for some, for rank 0 alone else.
+using Command = std::function<ExitCode(comm::World&)>;
+
+/// A command that one process carries out.
+template <class Args>
+Command alone(const char* command, std::shared_ptr<Args> args, ExitCode (*run)(const Args&)) {
+  return [=](comm::World& world) {
+    comm::together(world, [&] {
+      if (world.size() == 1) return;
+      throw Error(format("{}: runs in one process, {} were started", command, world.size()),
+                  ExitCode::kUsage);
+    });
+    return run(*args);
+  };
+}
+
+/// A command that all processes carry out together.
+template <class Args>
+Command distributed(std::shared_ptr<Args> args, ExitCode (*run)(comm::World&, const Args&)) {
+  return [=](comm::World& world) { return run(world, *args); };
+}
 
 constexpr int kMaxThreads = 4096;
 
@@ -58,7 +83,7 @@ void add_tokenize(CLI::App& app, Command& chosen) {
   command->add_option("--threads", args->threads, "0: every core")
       ->check(CLI::Range(0, kMaxThreads))
       ->capture_default_str();
-  command->callback([args, &chosen] { chosen = [args] { return run_tokenize(*args); }; });
+  command->callback([args, &chosen] { chosen = alone("tokenize", args, run_tokenize); });
 }
 
 void add_inspect(CLI::App& app, Command& chosen) {
@@ -70,7 +95,7 @@ void add_inspect(CLI::App& app, Command& chosen) {
   command->add_option("--show", args->show_tokens, "First tokens to print")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command->callback([args, &chosen] { chosen = [args] { return run_inspect(*args); }; });
+  command->callback([args, &chosen] { chosen = alone("inspect", args, run_inspect); });
 }
 
 void add_run_file(CLI::App& command, RunFileArgs& args) {
@@ -87,15 +112,20 @@ void add_train(CLI::App& app, Command& chosen) {
       "--init-from",
       [args](const std::string& folder) { args->overrides.push_back("train.init_from=" + folder); },
       "Hugging Face folder to start from (the key train.init_from)");
-  command->callback([args, &chosen] { chosen = [args] { return run_train(*args); }; });
+  command->callback([args, &chosen] { chosen = distributed(args, run_train); });
 }
 
 void add_plan(CLI::App& app, Command& chosen) {
-  auto args = std::make_shared<RunFileArgs>();
+  auto args = std::make_shared<PlanArgs>();
   CLI::App* command = app.add_subcommand(
-      "plan", "Picture, parameters, FLOPs and memory of a run, without allocating it");
-  add_run_file(*command, *args);
-  command->callback([args, &chosen] { chosen = [args] { return run_plan(*args); }; });
+      "plan",
+      "Picture, parameters, FLOPs, memory and communication of a run, without allocating it");
+  add_run_file(*command, args->run);
+  command
+      ->add_option("--ranks", args->ranks,
+                   "Plan for so many ranks; default: parallel.tensor x parallel.data")
+      ->check(CLI::PositiveNumber);
+  command->callback([args, &chosen] { chosen = alone("plan", args, run_plan); });
 }
 
 void add_eval(CLI::App& app, Command& chosen) {
@@ -133,8 +163,15 @@ void add_eval(CLI::App& app, Command& chosen) {
   command->add_option("--threads", args->threads, "0: every core")
       ->check(CLI::Range(0, kMaxThreads))
       ->capture_default_str();
+  command
+      ->add_option("--tensor", args->tensor,
+                   "Under mpirun: ranks that share one copy of the model; the rest are copies that "
+                   "take turns")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_flag("--oversubscribe", args->oversubscribe, "More threads than cores are wanted");
   command->add_option("--json", args->json, "Write the result to this file");
-  command->callback([args, &chosen] { chosen = [args] { return run_eval(*args); }; });
+  command->callback([args, &chosen] { chosen = distributed(args, run_eval); });
 }
 
 void add_export(CLI::App& app, Command& chosen) {
@@ -149,16 +186,15 @@ void add_export(CLI::App& app, Command& chosen) {
   command->add_option("--tokenizer", args->tokenizer,
                       "Default: the one of the training token store");
   command->add_flag("--overwrite", args->overwrite, "Replace the folder when it exists");
-  command->callback([args, &chosen] { chosen = [args] { return run_export(*args); }; });
+  command->callback([args, &chosen] { chosen = alone("export", args, run_export); });
 }
 
-void add_bench(CLI::App& app, Command& chosen) {
-  CLI::App* bench = app.add_subcommand("bench", "Measurements");
-  bench->require_subcommand(1);
+void add_bench_train(CLI::App& bench, Command& chosen) {
   auto args = std::make_shared<BenchTrainArgs>();
-  CLI::App* train = bench->add_subcommand("train",
-                                          "Training speed on random tokens: tokens/s, FLOP/s over "
-                                          "the matmul rate, time by kind, memory");
+  CLI::App* train = bench.add_subcommand(
+      "train",
+      "Training speed on random tokens: tokens/s, FLOP/s over the matmul rate, time by kind, "
+      "memory, communication exposed and hidden");
   train->add_option("config", args->config, "Run file (YAML); its data is not read")->required();
   train->add_option("--set", args->overrides, "Override one key (repeatable)")
       ->allow_extra_args(false);
@@ -173,7 +209,92 @@ void add_bench(CLI::App& app, Command& chosen) {
                    "Spent on measuring the matmul rate, before and after")
       ->capture_default_str();
   train->add_option("--json", args->json, "Write the result to this file");
-  train->callback([args, &chosen] { chosen = [args] { return run_bench_train(*args); }; });
+  train->add_option("--trace", args->trace,
+                    "Write the timeline of one step on all ranks to this file (Chrome trace JSON, "
+                    "for chrome://tracing or ui.perfetto.dev)");
+  train->callback([args, &chosen] { chosen = distributed(args, run_bench_train); });
+}
+
+void add_bench_comm(CLI::App& bench, Command& chosen) {
+  auto args = std::make_shared<BenchCommArgs>();
+  CLI::App* command = bench.add_subcommand(
+      "comm",
+      "Latency and bandwidth of every collective by size, beside the memory copy rate; under "
+      "mpirun");
+  command->add_option("--max-bytes", args->max_bytes, "Largest message")
+      ->check(CLI::Range(int64_t{4}, int64_t{1} << 40))
+      ->capture_default_str();
+  command->add_option("--seconds", args->seconds, "Spent on each collective and size")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--json", args->json, "Write the result to this file");
+  command->callback([args, &chosen] { chosen = distributed(args, run_bench_comm); });
+}
+
+void add_bench(CLI::App& app, Command& chosen) {
+  CLI::App* bench = app.add_subcommand("bench", "Measurements");
+  bench->require_subcommand(1);
+  add_bench_train(*bench, chosen);
+  add_bench_comm(*bench, chosen);
+}
+
+/// What went wrong, as the user reads it, and the exit code.
+struct Failure {
+  std::string message;
+  ExitCode code;
+  bool agreed = false;  // every rank has the same
+};
+
+/// Nothing when the command succeeded.
+std::optional<Failure> failure_of(const std::function<void()>& work) {
+  try {
+    work();
+    return std::nullopt;
+  } catch (const comm::AgreedError& error) {
+    return Failure{error.what(), error.exit_code(), true};
+  } catch (const Error& error) {
+    return Failure{error.what(), error.exit_code()};
+  } catch (const std::bad_alloc&) {
+    return Failure{"out of memory", ExitCode::kIo};
+  } catch (const std::exception& error) {
+    return Failure{format("internal error: {}", error.what()), ExitCode::kInternal};
+  }
+}
+
+void flush_results() {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    throw IoError(format("standard output: cannot be written: {}", std::strerror(errno)));
+  }
+}
+
+/// What all ranks have agreed on is said by rank 0, and each ends by itself. A rank that fails alone
+/// ends them all: they would wait for it for ever. Where all fail alike after all, rank 0 is given time
+/// to say so for everybody.
+int fail(comm::World& world, const Failure& failure) {
+  if (world.size() == 1 || failure.agreed) {
+    if (world.rank() == 0) std::fprintf(stderr, "lckv: %s\n", failure.message.c_str());
+    return static_cast<int>(failure.code);
+  }
+  constexpr auto kPrecedenceOfRank0 = std::chrono::milliseconds(500);
+  if (world.rank() != 0) std::this_thread::sleep_for(kPrecedenceOfRank0);
+  std::fprintf(stderr, "lckv: %s: %s\n", world.describe_rank().c_str(), failure.message.c_str());
+  std::fflush(stderr);
+  world.abort(failure.code);
+}
+
+int run_in_world(const Command& chosen) {
+  std::optional<comm::World> world;
+  if (const auto failure = failure_of([&] { world.emplace(comm::World::join()); })) {
+    std::fprintf(stderr, "lckv: %s\n", failure->message.c_str());
+    return static_cast<int>(failure->code);
+  }
+  set_log_quiet(world->rank() != 0);  // rank 0 speaks
+  ExitCode code = ExitCode::kOk;
+  const auto failure = failure_of([&] {
+    code = chosen(*world);
+    flush_results();
+  });
+  return failure ? fail(*world, *failure) : static_cast<int>(code);
 }
 
 }  // namespace
@@ -199,22 +320,7 @@ int run_program(int argc, const char* const* argv) {
                                 : static_cast<int>(ExitCode::kUsage);
   }
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on file size is a full disk: an error, not a death
-  try {
-    const ExitCode code = chosen();
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-      throw IoError(format("standard output: cannot be written: {}", std::strerror(errno)));
-    }
-    return static_cast<int>(code);
-  } catch (const Error& error) {
-    std::fprintf(stderr, "lckv: %s\n", error.what());
-    return static_cast<int>(error.exit_code());
-  } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "lckv: out of memory\n");
-    return static_cast<int>(ExitCode::kIo);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "lckv: internal error: %s\n", error.what());
-    return static_cast<int>(ExitCode::kInternal);
-  }
+  return run_in_world(chosen);
 }
 
 }  // namespace lckv::cli

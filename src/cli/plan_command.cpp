@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <fmt/core.h>
 
 #include "lckv/base/text.h"
@@ -5,7 +7,9 @@
 #include "lckv/config/load.h"
 #include "lckv/model/flops.h"
 #include "lckv/model/memory_report.h"
+#include "lckv/train/communication.h"
 #include "lckv/train/precision.h"
+#include "lckv/train/run_ranks.h"
 #include "lckv/train/run_setup.h"
 
 namespace lckv::cli {
@@ -41,24 +45,48 @@ void print_parameters(const model::ParameterTable& table,
 
 }  // namespace
 
-ExitCode run_plan(const RunFileArgs& args) {
-  const config::RunConfig config = config::load_run(args.config, args.overrides);
+namespace {
+
+/// Every rank holds and sends the same, vocabulary padding included.
+void print_rank(const config::RunConfig& config, DType dtype, const comm::Communicators& ranks,
+                int64_t micro_batches) {
+  Arena memory = Arena::planning();
+  const train::RunObjects planned(memory, config, dtype, ranks);
+  fmt::print("memory{}, {} activations\n{}\n", ranks.grid.ranks() > 1 ? " of each rank" : "",
+             name(dtype), model::to_text(model::memory_report(memory)));
+  fmt::print("communication per step\n{}",
+             train::to_text(train::communication_per_step(planned.trainer, micro_batches)));
+}
+
+int planned_ranks(const PlanArgs& args, const config::ParallelConfig& parallel) {
+  if (args.ranks > 0) return args.ranks;
+  return static_cast<int>(parallel.tensor * std::max<int64_t>(1, parallel.data));
+}
+
+}  // namespace
+
+ExitCode run_plan(const PlanArgs& args) {
+  const config::RunConfig config = config::load_run(args.run.config, args.run.overrides);
+  const comm::Communicators ranks =
+      train::planned_grid(config, planned_ranks(args, config.parallel), /*rank=*/0);
   const std::vector<model::LayerSpec> layers = model::make_layer_specs(config.model);
-  const train::MicroBatches micro = train::micro_batches(config.train);
+  const train::MicroBatches micro = train::micro_batches(config.train, ranks.grid.dp);
   const model::Dims d = model::make_dims(config.model, micro.B, config.data.sequence_tokens);
   const model::Plan plan = model::build_plan(layers, static_cast<int>(config.model.forward_passes),
                                              static_cast<int>(config.model.backward_passes));
-  const DType dtype = train::resolve_precision(config.train.precision);
   fmt::print("{}\n", model::draw(plan));
   print_parameters(model::make_parameter_table(config.model), layers, d);
   print_flops(plan, d);
-  fmt::print("step: {} sequences of {} tokens in {} micro-batches of {}; {} steps = {} tokens\n\n",
-             config.train.sequences_per_step, d.T, micro.per_step, micro.B, config.train.steps,
-             with_thousands(config.train.steps * config.train.sequences_per_step * d.T));
-  const Arena memory = train::plan_run_memory(config, dtype);
-  fmt::print("memory, {} activations\n{}\n", name(dtype),
-             model::to_text(model::memory_report(memory)));
-  fmt::print("communication per step: none, one process\n");
+  fmt::print("grid: {} ranks, {}{}\n", ranks.grid.ranks(), to_string(ranks.grid),
+             config.parallel.sequence && ranks.grid.tp > 1 ? ", sequence parallel" : "");
+  fmt::print(
+      "step: {} sequences of {} tokens{} in {} micro-batches of {}; {} steps = {} tokens\n\n",
+      config.train.sequences_per_step, d.T,
+      ranks.grid.dp > 1 ? format(", each copy {}", config.train.sequences_per_step / ranks.grid.dp)
+                        : "",
+      micro.per_step, micro.B, config.train.steps,
+      with_thousands(config.train.steps * config.train.sequences_per_step * d.T));
+  print_rank(config, train::resolve_precision(config.train.precision), ranks, micro.per_step);
   return ExitCode::kOk;
 }
 

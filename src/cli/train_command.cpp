@@ -7,13 +7,16 @@
 
 namespace lckv::cli {
 
-ExitCode run_train(const RunFileArgs& args) {
+ExitCode run_train(comm::World& world, const RunFileArgs& args) {
   catch_stop_signals();
-  const config::RunConfig config = config::load_run(args.config, args.overrides);
-  const train::RunResult result = train::run_training(config, stop_requested());
+  config::RunConfig config;
+  comm::together(world, [&] { config = config::load_run(args.config, args.overrides); });
+  const train::RunResult result = train::run_training(world, config, stop_requested());
   if (result.stopped) {
-    log_warning(format("stopped by signal {} after step {}; the same command continues",
-                       stop_signal(), result.step));
+    if (world.rank() == 0) {
+      log_warning(format("stopped by signal {} after step {}; the same command continues",
+                         stop_signal(), result.step));
+    }
     return ExitCode::kRequeue;
   }
   return ExitCode::kOk;

@@ -2,7 +2,8 @@
 
 namespace lckv::eval {
 
-model::ModelOptions inference_options(DType dtype, int64_t B, int64_t T, const ForwardMode& mode) {
+model::ModelOptions inference_options(DType dtype, int64_t B, int64_t T, const ForwardMode& mode,
+                                      const comm::Communicators* ranks) {
   model::ModelOptions options;
   options.dtype = dtype;
   options.B = B;
@@ -10,6 +11,7 @@ model::ModelOptions inference_options(DType dtype, int64_t B, int64_t T, const F
   options.forward_passes = static_cast<int>(mode.passes(T) - 1);
   options.backward_passes = 1;
   options.plan.training = false;
+  options.ranks = ranks;
   return options;
 }
 

@@ -85,7 +85,7 @@ MultipleChoiceResult answer_questions(Stream& stream, const config::ModelConfig&
   result.bos = options.bos && tokenizer.bos_id().has_value();
   const std::vector<TokenPair> rows =
       encode_all(questions, tokenizer, {result.bos, config.max_position_embeddings});
-  RowScorer scorer(config, weights, {options.batch_rows, options.mode});
+  RowScorer scorer(config, weights, {options.batch_rows, options.mode, options.ranks});
   result.answers = make_answers(questions, scorer.score(stream, rows, stop));
   count_right_answers(questions, result);
   result.elapsed_s = watch.elapsed_s();

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "lckv/comm/communicators.h"
 #include "lckv/data/tokenizer.h"
 #include "lckv/eval/accuracy.h"
 #include "lckv/eval/forward_mode.h"
@@ -20,6 +21,8 @@ struct MultipleChoiceOptions {
                     // documents
   int64_t batch_rows = 8;  // continuations scored by one forward
   ForwardMode mode = ForwardMode::iterate(1);
+  // the grid's; copies of the model take batches in turn
+  const comm::Communicators* ranks = &comm::single_process();
 };
 
 struct MultipleChoiceResult {
@@ -36,10 +39,11 @@ struct MultipleChoiceResult {
 ///   log p(choice) = sum over the tokens of " " + choice of log softmax(logits before the
 ///   token)[token]
 ///
-/// Tokens are split as encode_pair() does, with at most max_position_embeddings inputs. Weights are
-/// read in place. Throws DataError naming the question when a choice cannot be scored or a score is
-/// not finite, or when the tokenizer has more tokens than the model; Interrupted when `stop`
-/// becomes true.
+/// Tokens are split as encode_pair() does, with at most max_position_embeddings inputs. Weights, this
+/// rank's share, are read in place. Collective over the grid, with equal questions and tokenizer; the
+/// same bits on every rank, and for every number of copies. Throws DataError naming the question when
+/// a choice cannot be scored or a score is not finite, or when the tokenizer has more tokens than the
+/// model; Interrupted when `stop` becomes true on any rank; on all ranks alike.
 MultipleChoiceResult answer_questions(Stream& stream, const config::ModelConfig& config,
                                       const model::ParameterSet& weights,
                                       const data::Tokenizer& tokenizer,

@@ -1,10 +1,13 @@
 #include "lckv/eval/perplexity.h"
 
 #include <cmath>
+#include <numeric>
+#include <vector>
 
 #include "lckv/base/clock.h"
 #include "lckv/base/error.h"
 #include "lckv/base/text.h"
+#include "lckv/comm/world.h"
 #include "lckv/eval/inference_options.h"
 
 namespace lckv::eval {
@@ -15,17 +18,28 @@ model::ModelOptions network_options(const Scorer::Options& options) {
   model::ModelOptions network =
       inference_options(options.dtype, options.B, options.T, options.mode);
   network.document_mask = options.document_mask;
+  network.ranks = options.ranks;
+  network.sequence_parallel = options.sequence_parallel;
   return network;
 }
 
 }  // namespace
 
 Scorer::Scorer(Arena& arena, const config::ModelConfig& config, const Options& options)
-    : vocab_size_(config.vocab_size),
+    : ranks_(*options.ranks),
+      vocab_size_(config.vocab_size),
       mode_(options.mode),
       network_(arena, config, network_options(options)) {}
 
 void Scorer::prepare(Stream& stream) { network_.prepare(stream); }
+
+void Scorer::score_batch(Stream& stream, const model::ParameterSet& weights,
+                         const data::Batch& batch, double& nll, double& scored) {
+  LCKV_CHECK(batch.T == network_.dims().T,
+             format("sequences of {} tokens, planned for {}", batch.T, network_.dims().T));
+  nll = network_.score(stream, weights, {batch.tokens, batch.targets, batch.first_key});
+  scored = static_cast<double>(batch.scored_targets);
+}
 
 PerplexityResult Scorer::score(Stream& stream, const model::ParameterSet& weights,
                                data::ValidationLoader& loader, const std::atomic<bool>* stop,
@@ -39,22 +53,31 @@ PerplexityResult Scorer::score(Stream& stream, const model::ParameterSet& weight
   PerplexityResult result;
   result.forward_mode = mode_.text();
   result.T = network_.dims().T;
-  double sum_nll = 0;
+  const int64_t copies = ranks_.grid.dp, turn = ranks_.grid.dp_rank();
+  // Of every batch, from the copy whose turn it was: summed in their order, whoever scored them.
+  std::vector<double> nll(static_cast<size_t>(loader.batches()), 0.0), scored(nll.size(), 0.0);
   loader.rewind();
-  while (true) {
-    if (stop && *stop) {
-      throw Interrupted(format("stopped after {} of {} sequences of the validation data",
-                               result.sequences, loader.sequences()));
+  for (int64_t batch = 0; batch < loader.batches(); ++batch) {
+    if (batch % copies == 0 && comm::any_rank(*ranks_.world, stop && *stop, "stop")) {
+      throw Interrupted(
+          format("stopped after {} of {} batches of the validation data", batch, loader.batches()));
     }
-    const std::optional<data::Batch> batch = loader.next();
-    if (!batch) break;
-    LCKV_CHECK(batch->T == result.T,
-               format("sequences of {} tokens, planned for {}", batch->T, result.T));
-    sum_nll += network_.score(stream, weights, {batch->tokens, batch->targets, batch->first_key});
-    result.scored_tokens += batch->scored_targets;
-    result.sequences += batch->B;
-    if (progress) progress(result.sequences, loader.sequences());
+    if (batch % copies == turn) {
+      score_batch(stream, weights, *loader.next(), nll[static_cast<size_t>(batch)],
+                  scored[static_cast<size_t>(batch)]);
+    } else {
+      loader.skip();
+    }
+    if (progress) progress(batch + 1, loader.batches());
   }
+  const auto sum_over_copies = [&](std::vector<double>& values, const char* label) {
+    const View view(values.data(), DType::kF64, {std::ssize(values)});
+    ranks_.dp->all_reduce(stream, view, comm::ReduceOp::kSum, label);
+    return std::accumulate(values.begin(), values.end(), 0.0);
+  };
+  double sum_nll = sum_over_copies(nll, "validation loss");
+  result.scored_tokens = static_cast<int64_t>(sum_over_copies(scored, "validation tokens"));
+  result.sequences = loader.sequences();
   if (result.scored_tokens > 0) sum_nll /= static_cast<double>(result.scored_tokens);
   result.mean_nll = sum_nll;
   result.perplexity = std::exp(sum_nll);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 
+#include "lckv/comm/communicators.h"
 #include "lckv/data/loader.h"
 #include "lckv/eval/forward_mode.h"
 #include "lckv/model/model.h"
@@ -31,6 +32,9 @@ class Scorer {
     int64_t T = 1;
     bool document_mask = false;
     ForwardMode mode = ForwardMode::iterate(1);
+    // the grid's; they outlive the scorer. Copies of the model take batches in turn.
+    const comm::Communicators* ranks = &comm::single_process();
+    bool sequence_parallel = false;
   };
 
   /// Plans or takes its activations from `arena`; the weights stay the caller's. Call prepare()
@@ -38,14 +42,15 @@ class Scorer {
   Scorer(Arena& arena, const config::ModelConfig& config, const Options& options);
   void prepare(Stream& stream);
 
-  /// Called after every batch with the sequences done and their total.
+  /// Called after every batch with the batches done and their number.
   using Progress = std::function<void(int64_t, int64_t)>;
 
   /// Scores the loader's sequences from its first one on. A loader of the same B or a smaller one,
-  /// the same T and document mask.
+  /// the same T and document mask. Collective over the grid; the same bits on every rank, and for
+  /// every number of copies.
   ///
   /// Throws DataError when the stores' vocabulary is larger than the model's, and what the loader
-  /// throws; Interrupted when `stop` becomes true, looked at before every batch.
+  /// throws; Interrupted on all ranks when `stop` is set on any, looked at before every batch.
   PerplexityResult score(Stream& stream, const model::ParameterSet& weights,
                          data::ValidationLoader& loader, const std::atomic<bool>* stop = nullptr,
                          const Progress& progress = {});
@@ -53,6 +58,10 @@ class Scorer {
   const model::Plan& plan() const { return network_.plan(); }
 
  private:
+  void score_batch(Stream& stream, const model::ParameterSet& weights, const data::Batch& batch,
+                   double& nll, double& scored);
+
+  const comm::Communicators& ranks_;
   int64_t vocab_size_;
   ForwardMode mode_;
   model::Model network_;

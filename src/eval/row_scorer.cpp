@@ -5,6 +5,7 @@
 
 #include "lckv/base/error.h"
 #include "lckv/base/text.h"
+#include "lckv/comm/world.h"
 #include "lckv/eval/inference_options.h"
 #include "lckv/kernels/ops/cross_entropy.h"
 
@@ -69,35 +70,55 @@ RowScorer::Network& RowScorer::network_for(Stream& stream, int64_t inputs) {
   if (!network_ || network_->model->dims().T != T) {
     network_.reset();  // before the next one takes its memory
     network_ = std::make_unique<Network>(
-        config_, inference_options(weights_.dtype(), options_.B, T, options_.mode));
+        config_, inference_options(weights_.dtype(), options_.B, T, options_.mode, options_.ranks));
     network_->model->prepare(stream);
   }
   return *network_;
 }
 
+/// scores[i] of the rows i of one batch, the longest first.
+void RowScorer::score_batch(Stream& stream, std::span<const TokenPair> rows,
+                            std::span<const size_t> batch, std::vector<double>& scores) {
+  model::Model& model = *network_for(stream, rows[batch.front()].inputs()).model;
+  PaddedRows padded;
+  for (const size_t i : batch) padded.add(rows[i], model.dims().T);
+  model.score(stream, weights_, {padded.tokens, padded.targets, {}});
+  const ConstView nll = model.nll().reshape({model.dims().B, model.dims().T});
+  int64_t row = 0;
+  for (const size_t i : batch) {
+    // 0 - x, not -x: the sum over copies knows no -0.
+    scores[i] = 0 - sum(nll.slice(0, row, row + 1));
+    ++row;
+  }
+}
+
 std::vector<double> RowScorer::score(Stream& stream, std::span<const TokenPair> rows,
                                      const std::atomic<bool>* stop) {
+  if (rows.empty()) return {};
   std::vector<size_t> order(rows.size());
   std::iota(order.begin(), order.end(), size_t{0});
   // Longest first: if the memory does not suffice, that shows at the beginning.
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return rows[a].inputs() > rows[b].inputs(); });
-  std::vector<double> scores(rows.size());
-  for (size_t begin = 0; begin < order.size(); begin += static_cast<size_t>(options_.B)) {
-    if (stop && *stop) {
-      throw Interrupted(format("stopped after {} of {} continuations", begin, order.size()));
+  const comm::Communicators& ranks = *options_.ranks;
+  const auto batch_rows = static_cast<size_t>(options_.B);
+  const size_t batches = (order.size() + batch_rows - 1) / batch_rows;
+  const auto copies = static_cast<size_t>(ranks.grid.dp);
+  const auto turn = static_cast<size_t>(ranks.grid.dp_rank());
+  // Each row is scored by one copy and zero elsewhere: the sum keeps its bits.
+  std::vector<double> scores(rows.size(), 0.0);
+  for (size_t first = 0; first < batches; first += copies) {
+    if (comm::any_rank(*ranks.world, stop && *stop, "stop")) {
+      throw Interrupted(
+          format("stopped after {} of {} continuations", first * batch_rows, order.size()));
     }
-    const size_t end = std::min(begin + static_cast<size_t>(options_.B), order.size());
-    model::Model& model = *network_for(stream, rows[order[begin]].inputs()).model;
-    PaddedRows batch;
-    for (size_t i = begin; i < end; ++i) batch.add(rows[order[i]], model.dims().T);
-    model.score(stream, weights_, {batch.tokens, batch.targets, {}});
-    const ConstView nll = model.nll().reshape({model.dims().B, model.dims().T});
-    for (size_t i = begin; i < end; ++i) {
-      const auto row = static_cast<int64_t>(i - begin);
-      scores[order[i]] = -sum(nll.slice(0, row, row + 1));
-    }
+    const size_t begin = (first + turn) * batch_rows;
+    if (begin >= order.size()) continue;
+    const size_t count = std::min(batch_rows, order.size() - begin);
+    score_batch(stream, rows, std::span(order).subspan(begin, count), scores);
   }
+  ranks.dp->all_reduce(stream, View(scores.data(), DType::kF64, {std::ssize(scores)}),
+                       comm::ReduceOp::kSum, "continuation scores");
   return scores;
 }
 

@@ -25,47 +25,47 @@ struct Extent {
 Extent extent_of(K kind, const Dims& d) {
   switch (kind) {
     case K::kHidden:
-      return {"hidden", {d.N(), d.C}, false};
+      return {"hidden", {d.N_tp(), d.C}, false};
     case K::kKv:
-      return {"kv", {d.N(), 2 * d.Ckv()}, false};
+      return {"kv", {d.N(), 2 * d.Ckv_tp()}, false};
     case K::kNormed:
       return {"x", {d.N(), d.C}, false};
     case K::kNormedRstd:
-      return {"rstd1", {d.N()}, true};
+      return {"rstd1", {d.N_tp()}, true};
     case K::kQueries:
-      return {"q", {d.N(), d.Cq()}, false};
+      return {"q", {d.N(), d.Cq_tp()}, false};
     case K::kAttended:
-      return {"attn", {d.N(), d.Cq()}, false};
+      return {"attn", {d.N(), d.Cq_tp()}, false};
     case K::kLse:
-      return {"lse", {d.B, d.Hq, d.T}, true};
+      return {"lse", {d.B, d.Hq_tp(), d.T}, true};
     case K::kMid:
-      return {"y", {d.N(), d.C}, false};
+      return {"y", {d.N_tp(), d.C}, false};
     case K::kMlpNormed:
       return {"z", {d.N(), d.C}, false};
     case K::kMlpRstd:
-      return {"rstd2", {d.N()}, true};
+      return {"rstd2", {d.N_tp()}, true};
     case K::kGateUp:
-      return {"gate_up", {d.N(), 2 * d.F}, false};
+      return {"gate_up", {d.N(), 2 * d.F_tp()}, false};
     case K::kAct:
-      return {"act", {d.N(), d.F}, false};
+      return {"act", {d.N(), d.F_tp()}, false};
     case K::kHiddenGrad:
-      return {"dh", {d.N(), d.C}, true};
+      return {"dh", {d.N_tp(), d.C}, true};
     case K::kKvGrad:
-      return {"dkv", {d.N(), 2 * d.Ckv()}, true};
+      return {"dkv", {d.N(), 2 * d.Ckv_tp()}, true};
     case K::kQueryGradSum:
-      return {"dq_sum", {d.N(), d.Cq()}, true};
+      return {"dq_sum", {d.N(), d.Cq_tp()}, true};
     case K::kGradCast:
       return {"dh_cast", {d.N(), d.C}, false};
     case K::kKvGradCast:
-      return {"dkv_cast", {d.N(), 2 * d.Ckv()}, false};
+      return {"dkv_cast", {d.N(), 2 * d.Ckv_tp()}, false};
     case K::kNormedGrad:
       return {"dx", {d.N(), d.C}, false};
     case K::kQueryGrad:
-      return {"dq", {d.N(), d.Cq()}, false};
+      return {"dq", {d.N(), d.Cq_tp()}, false};
     case K::kAttendedGrad:
-      return {"dattn", {d.N(), d.Cq()}, false};
+      return {"dattn", {d.N(), d.Cq_tp()}, false};
     case K::kActGrad:
-      return {"dact", {d.N(), d.F}, false};
+      return {"dact", {d.N(), d.F_tp()}, false};
     case K::kCount:
       break;
   }
@@ -75,13 +75,16 @@ Extent extent_of(K kind, const Dims& d) {
 }  // namespace
 
 Executor::Executor(Arena& arena, const config::ModelConfig& config, Plan plan, const Dims& dims,
-                   DType dtype, config::Recompute recompute)
+                   DType dtype, config::Recompute recompute, comm::Communicator& tp)
     : plan_(std::move(plan)),
       dims_(dims),
+      tp_(tp, dims),
       dtype_(dtype),
       rms_norm_eps_(config.rms_norm_eps),
       rope_theta_(config.rope_theta),
-      memory_(plan_memory(plan_, recompute, accumulator(dtype) != dtype)),
+      memory_(
+          plan_memory(plan_, recompute,
+                      /*separate_cast=*/accumulator(dtype) != dtype || tp_.sequence_parallel())),
       schedule_(gradient_schedule(plan_)) {
   slots_.resize(static_cast<size_t>(K::kCount));
   for (size_t kind = 0; kind < slots_.size(); ++kind) {
@@ -96,11 +99,15 @@ Executor::Executor(Arena& arena, const config::ModelConfig& config, Plan plan, c
       std::any_of(plan_.cells.begin(), plan_.cells.end(),
                   [](const Cell& cell) { return cell.runs_attention && cell.kv_from == kZeroKv; });
   if (attends_to_nothing) {
-    zero_kv_ = arena.take("activations", "zero_kv", dtype, {dims_.N(), 2 * dims_.Ckv()});
+    zero_kv_ = arena.take("activations", "zero_kv", dtype, {dims_.N(), 2 * dims_.Ckv_tp()});
   }
   rope_cos_ = arena.take("tables", "rope.cos", accumulator(dtype), {dims_.T, dims_.D / 2});
   rope_sin_ = arena.take("tables", "rope.sin", accumulator(dtype), {dims_.T, dims_.D / 2});
   positions_ = arena.take("tables", "positions", DType::kI32, {dims_.N()});
+  if (!tp_.sequence_parallel()) return;
+  partial_ = arena.take("activations", "partial", dtype, {dims_.N(), dims_.C});
+  if (memory_.embedding_grad < 0) return;
+  whole_grad_ = arena.take("activations", "whole_grad", accumulator(dtype), {dims_.N(), dims_.C});
 }
 
 void Executor::prepare(Stream& stream) {
@@ -116,7 +123,8 @@ View Executor::value(int index) const {
 }
 
 CellContext Executor::context(Stream& stream, ConstView first_key) const {
-  return {stream, dims_, {rope_cos_, rope_sin_, positions_}, first_key, rms_norm_eps_};
+  return {stream,    dims_,        tp_, partial_, {rope_cos_, rope_sin_, positions_},
+          first_key, rms_norm_eps_};
 }
 
 CellBuffers Executor::buffers(int c, bool backward) const {
@@ -149,9 +157,17 @@ CellBuffers Executor::buffers(int c, bool backward) const {
   return t;
 }
 
+void Executor::embed(Stream& stream, const ParameterSet& weights, ConstView tokens) {
+  const View hidden = value(memory_.embedding_hidden);
+  const View rows = tp_.sequence_parallel() ? partial_ : hidden;
+  ops::embedding_forward(stream, rows, weights.embedding(), tokens, first_token());
+  tp_.sum_partials(stream, rows, "tp embedding");
+  if (tp_.sequence_parallel()) ops::copy(stream, hidden, tp_.own_rows(rows));
+}
+
 ConstView Executor::forward(Stream& stream, const ParameterSet& weights, ConstView tokens,
                             ConstView first_key) {
-  ops::embedding_forward(stream, value(memory_.embedding_hidden), weights.embedding(), tokens);
+  embed(stream, weights, tokens);
   const CellContext shared = context(stream, first_key);
   for (int c = 0; c < static_cast<int>(plan_.cells.size()); ++c) {
     run_forward(shared, c, weights.layer(plan_.cells[static_cast<size_t>(c)].layer));

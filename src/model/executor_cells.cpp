@@ -113,17 +113,32 @@ void Executor::run_backward(const CellContext& shared, int c, const LayerWeights
 }
 
 void Executor::backward(Stream& stream, const ParameterSet& weights, const ParameterSet& gradients,
-                        ConstView tokens, ConstView first_key, GradMode first_write) {
+                        ConstView tokens, ConstView first_key, GradMode first_write,
+                        const std::function<void(int layer)>& layer_final) {
   const CellContext shared = context(stream, first_key);
+  if (first_write == GradMode::kOverwrite) zero_unwritten(stream, gradients);
+  for (size_t i = 0; i < schedule_.size(); ++i) {
+    if (final_visit(schedule_[i]) < 0) layer_final(static_cast<int>(i));
+  }
   for (int c = static_cast<int>(plan_.cells.size()) - 1; c >= 0; --c) {
     const Cell& cell = plan_.cells[static_cast<size_t>(c)];
     if (!cell.keeps_grad) continue;
     run_backward(shared, c, weights.layer(cell.layer), gradients.layer(cell.layer), first_write);
+    if (final_visit(schedule_[static_cast<size_t>(cell.layer)]) == c) layer_final(cell.layer);
   }
-  if (first_write == GradMode::kOverwrite) zero_unwritten(stream, gradients);
   const bool tied = gradients.head().raw() == gradients.embedding().raw();
-  ops::embedding_backward(stream, gradients.embedding(), value(memory_.embedding_grad), tokens,
-                          tied ? GradMode::kAccumulate : first_write);
+  embed_backward(stream, gradients, tokens, tied ? GradMode::kAccumulate : first_write);
+}
+
+void Executor::embed_backward(Stream& stream, const ParameterSet& gradients, ConstView tokens,
+                              GradMode mode) {
+  View dhidden = value(memory_.embedding_grad);
+  if (tp_.sequence_parallel()) {
+    ops::copy(stream, tp_.own_rows(whole_grad_), dhidden);
+    tp_.gather_rows(stream, whole_grad_, "tp embedding dout");
+    dhidden = whole_grad_;
+  }
+  ops::embedding_backward(stream, gradients.embedding(), dhidden, tokens, mode, first_token());
 }
 
 void Executor::zero_unwritten(Stream& stream, const ParameterSet& gradients) const {

@@ -35,23 +35,23 @@ std::vector<Gemm> list_gemms(const Plan& plan, const Dims& d, int64_t head_rows,
   GemmList list;
   for (int c = 0; c < static_cast<int>(plan.cells.size()); ++c) {
     const Cell& cell = plan.cells[static_cast<size_t>(c)];
-    if (cell.writes_kv) list.add(GemmKind::kForward, d.N(), 2 * d.Ckv(), d.C);
+    if (cell.writes_kv) list.add(GemmKind::kForward, d.N(), 2 * d.Ckv_tp(), d.C);
     if (cell.runs_attention && cell.query_from == c)
-      list.add(GemmKind::kForward, d.N(), d.Cq(), d.C);
-    if (cell.runs_attention) list.add(GemmKind::kForward, d.N(), d.C, d.Cq());
-    if (cell.runs_block) list.add(GemmKind::kForward, d.N(), 2 * d.F, d.C);
-    if (cell.runs_block) list.add(GemmKind::kForward, d.N(), d.C, d.F);
+      list.add(GemmKind::kForward, d.N(), d.Cq_tp(), d.C);
+    if (cell.runs_attention) list.add(GemmKind::kForward, d.N(), d.C, d.Cq_tp());
+    if (cell.runs_block) list.add(GemmKind::kForward, d.N(), 2 * d.F_tp(), d.C);
+    if (cell.runs_block) list.add(GemmKind::kForward, d.N(), d.C, d.F_tp());
     if (!cell.keeps_grad) continue;
-    if (cell.writes_kv) list.add_backward(d.N(), 2 * d.Ckv(), d.C);
-    if (cell.runs_attention && cell.query_grad_to == c) list.add_backward(d.N(), d.Cq(), d.C);
-    if (cell.runs_attention) list.add_backward(d.N(), d.C, d.Cq());
-    if (cell.runs_block) list.add_backward(d.N(), 2 * d.F, d.C);
-    if (cell.runs_block) list.add_backward(d.N(), d.C, d.F);
+    if (cell.writes_kv) list.add_backward(d.N(), 2 * d.Ckv_tp(), d.C);
+    if (cell.runs_attention && cell.query_grad_to == c) list.add_backward(d.N(), d.Cq_tp(), d.C);
+    if (cell.runs_attention) list.add_backward(d.N(), d.C, d.Cq_tp());
+    if (cell.runs_block) list.add_backward(d.N(), 2 * d.F_tp(), d.C);
+    if (cell.runs_block) list.add_backward(d.N(), d.C, d.F_tp());
   }
   for (int64_t begin = 0; begin < d.N(); begin += head_rows) {
     const int64_t rows = std::min(head_rows, d.N() - begin);
-    list.add(GemmKind::kForward, rows, d.V, d.C, /*f32_result=*/true);
-    if (training) list.add_backward(rows, d.V, d.C);
+    list.add(GemmKind::kForward, rows, d.V_tp(), d.C, /*f32_result=*/true);
+    if (training) list.add_backward(rows, d.V_tp(), d.C);
   }
   return list.take();
 }

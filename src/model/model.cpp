@@ -18,12 +18,26 @@ ModelOptions model_options(const config::ModelConfig& config, DType dtype, int64
   return options;
 }
 
+namespace {
+
+Dims dims_of(const config::ModelConfig& config, const ModelOptions& options) {
+  Dims dims = make_dims(config, options.B, options.T);
+  dims.tp = options.ranks->grid.tp;
+  dims.sequence_parallel = options.sequence_parallel && dims.tp > 1;
+  require_divisible(dims);
+  return dims;
+}
+
+}  // namespace
+
 Model::Model(Arena& arena, const config::ModelConfig& config, const ModelOptions& options)
-    : executor_(arena, config,
+    : ranks_(*options.ranks),
+      executor_(arena, config,
                 build_plan(make_layer_specs(config), options.forward_passes,
                            options.backward_passes, options.plan),
-                make_dims(config, options.B, options.T), options.dtype, options.recompute),
-      head_(arena, config, executor_.dims(), options.dtype, options.plan.training) {
+                dims_of(config, options), options.dtype, options.recompute, *ranks_.tp),
+      head_(arena, config, executor_.dims(), options.dtype, options.plan.training,
+            executor_.tensor_parallel()) {
   const Dims& d = executor_.dims();
   tokens_ = arena.take("tables", "tokens", DType::kI32, {d.N()});
   targets_ = arena.take("tables", "targets", DType::kI32, {d.N()});
@@ -69,14 +83,43 @@ double Model::score(Stream& stream, const ParameterSet& weights, const TokenBatc
   return sum_nll();
 }
 
+/// Gradients of parameters that several ranks of the copy hold and each has a part of: K,V heads
+/// that are shared, and norm gains where each rank saw its own rows.
+void Model::sum_shared(Stream& stream, const ParameterSet& gradients, int bucket) const {
+  const auto sum = [&](comm::Communicator& group, View gradient, const char* label) {
+    if (gradient) group.all_reduce(stream, gradient, comm::ReduceOp::kSum, label);
+  };
+  const ParameterTable& table = gradients.table();
+  const bool is_layer = bucket != table.embedding_bucket() && bucket != table.head_bucket();
+  if (is_layer) {
+    sum(*ranks_.kv, gradients.layer(bucket - table.layer_bucket(0)).key_value, "kv gradient");
+  }
+  if (!dims().sequence_parallel) return;
+  if (bucket == table.head_bucket()) sum(*ranks_.tp, gradients.norm(), "tp norm gradient");
+  if (!is_layer) return;
+  const LayerWeights& layer = gradients.layer(bucket - table.layer_bucket(0));
+  sum(*ranks_.tp, layer.input_norm, "tp norm gradient");
+  sum(*ranks_.tp, layer.mlp_norm, "tp norm gradient");
+}
+
 double Model::score_with_gradient(Stream& stream, const ParameterSet& weights,
                                   const ParameterSet& gradients, const TokenBatch& batch,
-                                  double scale, ops::GradMode first_write) {
+                                  double scale, ops::GradMode first_write, MicroBatch which,
+                                  const BucketComplete& complete) {
+  const auto finish_bucket = [&](int bucket) {
+    if (which == MicroBatch::kMore) return;
+    sum_shared(stream, gradients, bucket);
+    if (complete) complete(bucket);
+  };
+  const ParameterTable& table = gradients.table();
   load(batch);
   const ConstView hidden = executor_.forward(stream, weights, tokens_, first_key_);
   nll_ = head_.score_with_gradient(stream, weights, gradients, hidden, targets_,
                                    executor_.output_grad(), scale, first_write);
-  executor_.backward(stream, weights, gradients, tokens_, first_key_, first_write);
+  finish_bucket(table.head_bucket());
+  executor_.backward(stream, weights, gradients, tokens_, first_key_, first_write,
+                     [&](int layer) { finish_bucket(table.layer_bucket(layer)); });
+  finish_bucket(table.embedding_bucket());
   stream.synchronize();
   return sum_nll();
 }

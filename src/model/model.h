@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <span>
 
+#include "lckv/comm/communicators.h"
 #include "lckv/model/executor.h"
 #include "lckv/model/head.h"
 
@@ -24,18 +26,35 @@ struct ModelOptions {
   PlanOptions plan;
   config::Recompute recompute = config::Recompute::kNone;
   bool document_mask = false;
+  // the grid's; they outlive the model
+  const comm::Communicators* ranks = &comm::single_process();
+  bool sequence_parallel = false;
 };
+
+/// Whether more micro-batches will add to the gradients.
+enum class MicroBatch {
+  kMore,
+  kLast,  // the gradients are completed: what ranks of a copy hold in common is summed over them
+};
+
+/// Called with each bucket of the parameter table as soon as its gradients are complete on this rank:
+/// its reduction may start beside the rest of the backward sweep. The order is the same on every
+/// rank.
+using BucketComplete = std::function<void(int bucket)>;
 
 /// Options that follow the config: its m and b.
 ModelOptions model_options(const config::ModelConfig& config, DType dtype, int64_t B, int64_t T);
 
 /// A network ready to run: embedding, the plan's cells, head. Weights and gradients belong to the
-/// caller.
+/// caller, their tables have the rank's share of the parameters. Every function that takes a stream
+/// is collective over the ranks of a model copy, which all get the same batch.
 class Model {
  public:
   /// Takes all its memory from `arena` (planning or real). Call prepare() before the first use of a
   /// real one.
   Model(Arena& arena, const config::ModelConfig& config, const ModelOptions& options);
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
   void prepare(Stream& stream);
 
   /// Sum of the negative log-likelihood over the batch's scored targets.
@@ -45,9 +64,10 @@ class Model {
   /// (kOverwrite).
   double score_with_gradient(Stream& stream, const ParameterSet& weights,
                              const ParameterSet& gradients, const TokenBatch& batch, double scale,
-                             ops::GradMode first_write);
+                             ops::GradMode first_write, MicroBatch which = MicroBatch::kLast,
+                             const BucketComplete& complete = {});
 
-  /// Logits of every position: [N, V] F32 (F64), the caller's memory.
+  /// Logits of every position, whole on every rank: [N, V] F32 (F64), the caller's memory.
   void logits(Stream& stream, const ParameterSet& weights, const TokenBatch& batch, View logits);
 
   /// nll per row of the last score: [N] F32 (F64).
@@ -60,7 +80,9 @@ class Model {
  private:
   void load(const TokenBatch& batch);
   double sum_nll() const;
+  void sum_shared(Stream& stream, const ParameterSet& gradients, int bucket) const;
 
+  const comm::Communicators& ranks_;
   Executor executor_;
   Head head_;
   View tokens_, targets_, first_key_;  // [N], [N], [B, T] I32

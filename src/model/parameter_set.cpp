@@ -1,6 +1,6 @@
 #include "lckv/model/parameter_set.h"
 
-#include <algorithm>
+#include "lckv/base/error.h"
 
 namespace lckv::model {
 
@@ -28,35 +28,35 @@ View& member(LayerWeights& layer, const Parameter& parameter) {
   }
 }
 
-/// Shape of the storage that begins with parameters[first]: its own, and the rows stacked below it.
-Shape storage_shape(const ParameterTable& table, size_t first) {
-  const Shape& top = table.parameters[first].shape;
-  if (top.rank() == 1) return top;
-  int64_t rows = 0;
-  for (size_t p = first; p < table.parameters.size() &&
-                         table.parameters[p].storage == table.parameters[first].storage;
-       ++p) {
-    rows += table.parameters[p].shape[0];
+std::vector<View> take_flat(const ParameterTable& table, Arena& arena, const std::string& kind,
+                            DType dtype, int64_t parts) {
+  std::vector<View> flat;
+  for (const Bucket& bucket : table.buckets) {
+    flat.push_back(arena.take(kind, kind + "/" + bucket.name, dtype, {bucket.elems / parts}));
   }
-  return {rows, top[1]};
+  return flat;
 }
 
 }  // namespace
 
 ParameterSet::ParameterSet(const ParameterTable& table, Arena& arena, const std::string& kind,
                            DType dtype)
-    : table_(table), dtype_(dtype) {
-  int layers = 0;
-  for (const Parameter& parameter : table_.parameters)
-    layers = std::max(layers, parameter.layer + 1);
-  layers_.resize(static_cast<size_t>(layers));
-  for (size_t p = 0; p < table_.parameters.size(); ++p) {
-    const Parameter& parameter = table_.parameters[p];
-    if (parameter.first_row == 0) {
-      storages_.push_back(
-          arena.take(kind, kind + "/" + parameter.name, dtype, storage_shape(table_, p)));
-    }
-    const View& storage = storages_.back();
+    : ParameterSet(table, take_flat(table, arena, kind, dtype, 1)) {}
+
+ParameterSet::ParameterSet(const ParameterTable& table, std::vector<View> buckets)
+    : table_(table), dtype_(buckets.front().dtype()), buckets_(std::move(buckets)) {
+  cut_views();
+}
+
+void ParameterSet::cut_views() {
+  for (const Storage& storage : table_.storages) {
+    const View bucket = buckets_[static_cast<size_t>(storage.bucket)];
+    const int64_t end = storage.offset_elems + storage.shape.numel();
+    storages_.push_back(bucket.slice(0, storage.offset_elems, end).reshape(storage.shape));
+  }
+  layers_.resize(static_cast<size_t>(table_.layers()));
+  for (const Parameter& parameter : table_.parameters) {
+    const View& storage = storages_[static_cast<size_t>(parameter.storage)];
     if (parameter.layer >= 0) {
       member(layers_[static_cast<size_t>(parameter.layer)], parameter) = storage;
     } else if (parameter.role == Role::kTokenEmbedding) {
@@ -72,7 +72,29 @@ ParameterSet::ParameterSet(const ParameterTable& table, Arena& arena, const std:
 
 View ParameterSet::view(const Parameter& parameter) const {
   const View& storage = storages_[static_cast<size_t>(parameter.storage)];
-  return storage.slice(0, parameter.first_row, parameter.first_row + parameter.shape[0]);
+  return storage.slice(0, parameter.first_row, parameter.first_row + parameter.local[0]);
+}
+
+OwnedSet::OwnedSet(const ParameterTable& table, Arena& arena, const std::string& kind, DType dtype)
+    : parts_(take_flat(table, arena, kind, dtype, table.share.dp)) {
+  if (table.share.dp == 1) whole_.emplace(table, parts_);
+}
+
+const ParameterSet& OwnedSet::whole() const {
+  LCKV_CHECK(whole_.has_value(), "one of several dp ranks holds no whole parameters");
+  return *whole_;
+}
+
+View owned_part(const View& bucket, const ParameterTable& table, int dp_rank) {
+  const int64_t elems = bucket.numel() / table.share.dp;
+  return bucket.slice(0, dp_rank * elems, (dp_rank + 1) * elems);
+}
+
+View cut_parameter(const View& bucket, const ParameterTable& table, const Parameter& parameter) {
+  const Storage& storage = table.storage_of(parameter);
+  const int64_t begin =
+      storage.offset_elems + parameter.first_row * parameter.local.numel() / parameter.local[0];
+  return bucket.slice(0, begin, begin + parameter.local.numel()).reshape(parameter.local);
 }
 
 }  // namespace lckv::model

@@ -37,4 +37,13 @@ GradientSchedule gradient_schedule(const Plan& plan) {
   return schedule;
 }
 
+int final_visit(const LayerGradientWrites& layer) {
+  int visit = -1;
+  for (const GradientWrites& writes : layer) {
+    const bool later = writes.last >= 0 && (visit < 0 || writes.last < visit);
+    if (later) visit = writes.last;  // the sweep runs from the last cell to the first
+  }
+  return visit;
+}
+
 }  // namespace lckv::model

@@ -19,12 +19,15 @@ struct GradientWrites {
 
 /// By layer, by group: overwrite-or-accumulate of every gradient write, and when each gradient is
 /// final.
-using GradientSchedule =
-    std::vector<std::array<GradientWrites, static_cast<size_t>(WeightGroup::kCount)>>;
+using LayerGradientWrites = std::array<GradientWrites, static_cast<size_t>(WeightGroup::kCount)>;
+using GradientSchedule = std::vector<LayerGradientWrites>;
 
 /// Whether the backward visit of `cells[c]` writes the gradient of its layer's `group`.
 bool writes_gradient(const Plan& plan, int c, WeightGroup group);
 
 GradientSchedule gradient_schedule(const Plan& plan);
+
+/// The visit after which all gradients of a layer are final; -1: nothing ever writes them.
+int final_visit(const LayerGradientWrites& layer);
 
 }  // namespace lckv::model

@@ -1,5 +1,7 @@
 #include "lckv/train/adamw.h"
 
+#include <algorithm>
+
 #include "lckv/kernels/ops/adamw.h"
 #include "lckv/kernels/ops/copy.h"
 #include "lckv/kernels/ops/reduce.h"
@@ -8,60 +10,75 @@ namespace lckv::train {
 
 using ops::GradMode;
 
-namespace {
-
-View flat(const View& view) { return view.reshape({view.numel()}); }
-
-}  // namespace
-
-AdamW::AdamW(Arena& arena, const model::ParameterTable& table, DType weights_dtype)
-    : masters_(weights_dtype == accumulator(weights_dtype)
+AdamW::AdamW(Arena& arena, const model::ParameterTable& table, DType weights_dtype, int dp_rank)
+    : dp_rank_(dp_rank),
+      segments_(cut_segments(table, dp_rank)),
+      masters_(weights_dtype == accumulator(weights_dtype)
                    ? nullptr
-                   : std::make_unique<model::ParameterSet>(table, arena, "masters",
-                                                           accumulator(weights_dtype))),
+                   : std::make_unique<model::OwnedSet>(table, arena, "masters",
+                                                       accumulator(weights_dtype))),
       m_(table, arena, "adam_m", accumulator(weights_dtype)),
       v_(table, arena, "adam_v", accumulator(weights_dtype)),
       norm_squared_(arena.take("optimizer", "norm_squared", DType::kF64, {1})),
       clip_scale_(arena.take("optimizer", "clip_scale", accumulator(weights_dtype), {1})) {}
 
-void AdamW::take_masters_from(Stream& stream, const model::ParameterSet& weights) {
-  if (!masters_) return;
-  for (size_t s = 0; s < weights.storages().size(); ++s) {
-    ops::copy(stream, masters_->storages()[s], weights.storages()[s]);
+std::vector<std::vector<AdamW::Segment>> AdamW::cut_segments(const model::ParameterTable& table,
+                                                             int dp_rank) {
+  std::vector<std::vector<Segment>> segments(table.buckets.size());
+  for (const model::Parameter& parameter : table.parameters) {
+    // shares its storage with the one before, its decay and its place
+    if (parameter.first_row != 0) continue;
+    const model::Storage& storage = table.storage_of(parameter);
+    const auto bucket = static_cast<size_t>(storage.bucket);
+    const int64_t elems = table.buckets[bucket].elems / table.share.dp;
+    const int64_t first = dp_rank * elems;
+    Segment segment;
+    segment.begin = std::clamp<int64_t>(storage.offset_elems - first, 0, elems);
+    segment.end =
+        std::clamp<int64_t>(storage.offset_elems + storage.shape.numel() - first, 0, elems);
+    segment.decays = parameter.decays;
+    segment.counts_here = parameter.counts_here;
+    if (segment.begin < segment.end) segments[bucket].push_back(segment);
   }
+  return segments;
 }
 
-const model::ParameterSet& AdamW::masters(const model::ParameterSet& weights) const {
-  return masters_ ? *masters_ : weights;
+View AdamW::own(const model::ParameterSet& set, size_t bucket) const {
+  return model::owned_part(set.buckets()[bucket], set.table(), dp_rank_);
 }
 
-double AdamW::gradient_norm_squared(Stream& stream, const model::ParameterSet& gradients) {
-  GradMode mode = GradMode::kOverwrite;
-  for (const View& gradient : gradients.storages()) {
-    ops::sum_of_squares(stream, norm_squared_, gradient, mode);
-    mode = GradMode::kAccumulate;
+double AdamW::gradient_norm_squared(Stream& stream, const model::ParameterSet& gradients,
+                                    comm::Communicator& world) {
+  ops::fill_zero(stream, norm_squared_);
+  for (size_t b = 0; b < segments_.size(); ++b) {
+    for (const Segment& segment : segments_[b]) {
+      if (!segment.counts_here) continue;
+      ops::sum_of_squares(stream, norm_squared_,
+                          own(gradients, b).slice(0, segment.begin, segment.end),
+                          GradMode::kAccumulate);
+    }
   }
+  world.all_reduce(stream, norm_squared_, comm::ReduceOp::kSum, "gradient norm");
   stream.synchronize();
   return *norm_squared_.data<double>();
 }
 
-void AdamW::update(Stream& stream, const model::ParameterSet& weights,
+void AdamW::update(Stream& stream, int bucket, const model::ParameterSet& weights,
                    const model::ParameterSet& gradients, const config::OptimizerConfig& settings,
                    double lr, int64_t step) {
   ops::clip_scale(stream, clip_scale_, norm_squared_, settings.clip_norm);
-  const model::ParameterSet& highest = masters(weights);
-  for (const model::Parameter& parameter : weights.table().parameters) {
-    // shares its storage with the one before, and its decay
-    if (parameter.first_row != 0) continue;
-    const auto s = static_cast<size_t>(parameter.storage);
+  const auto b = static_cast<size_t>(bucket);
+  const View w = own(weights, b), g = own(gradients, b);
+  const View highest = masters_ ? masters_->parts()[b] : w;
+  for (const Segment& segment : segments_[b]) {
+    const auto cut = [&](const View& part) { return part.slice(0, segment.begin, segment.end); };
     const ops::AdamWStep update = {.lr = lr,
                                    .beta1 = settings.beta1,
                                    .beta2 = settings.beta2,
                                    .eps = settings.eps,
-                                   .weight_decay = parameter.decays ? settings.weight_decay : 0,
+                                   .weight_decay = segment.decays ? settings.weight_decay : 0,
                                    .step = step};
-    ops::adamw_update(stream, flat(weights.storages()[s]), flat(highest.storages()[s]),
-                      flat(m_.storages()[s]), flat(v_.storages()[s]), flat(gradients.storages()[s]),
+    ops::adamw_update(stream, cut(w), cut(highest), cut(m_.parts()[b]), cut(v_.parts()[b]), cut(g),
                       clip_scale_, update);
   }
 }

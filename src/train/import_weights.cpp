@@ -8,6 +8,7 @@
 #include "lckv/config/load.h"
 #include "lckv/model/dims.h"
 #include "lckv/train/exchange.h"
+#include "lckv/train/parameter_slices.h"
 
 namespace lckv::train {
 
@@ -104,10 +105,10 @@ void require_equal(const std::string& place, const checkpoint::TensorSet& tensor
 }
 
 void read_mean(const checkpoint::TensorSet& tensors, const std::vector<std::string>& names,
-               View to) {
-  std::vector<double> mean(static_cast<size_t>(to.numel()), 0.0);
+               const checkpoint::Slice& slice, View to) {
+  std::vector<double> mean(static_cast<size_t>(to.numel()), 0.0), values(mean.size());
   for (const std::string& name : names) {
-    const std::vector<double> values = read_values(tensors, name);
+    tensors.read_slice(name, slice, View(values.data(), DType::kF64, to.shape()));
     std::transform(mean.begin(), mean.end(), values.begin(), mean.begin(), std::plus<>());
   }
   for (double& value : mean) value /= static_cast<double>(names.size());
@@ -117,24 +118,39 @@ void read_mean(const checkpoint::TensorSet& tensors, const std::vector<std::stri
 
 }  // namespace
 
-void import_weights(const fs::path& folder_or_file, const config::ModelConfig& config,
-                    KvInit kv_init, const model::ParameterSet& to) {
+WeightReader::WeightReader(const fs::path& folder_or_file, const config::ModelConfig& config,
+                           KvInit kv_init)
+    : tensors_(checkpoint::TensorSet::open(folder_or_file)) {
   const std::string place = folder_or_file.string();
   const bool source_is_tied = read_source_config(folder_or_file, config);
-  const auto tensors = checkpoint::TensorSet::open(folder_or_file);
-  const std::vector<std::string> names = tensors.names();
+  const std::vector<std::string> names = tensors_.names();
   const model::WeightSources sources =
       model::find_weight_sources(config, kv_init, {names.begin(), names.end()}, source_is_tied);
   require_names(place, sources, kv_init);
-  require_shapes(place, tensors, sources, to.table());
-  for (const auto& pair : sources.must_be_equal) require_equal(place, tensors, pair);
+  require_shapes(place, tensors_, sources, model::make_parameter_table(config));
+  for (const auto& pair : sources.must_be_equal) require_equal(place, tensors_, pair);
   for (const model::WeightSource& source : sources.of) {
-    const View view = to.view(to.table().find(source.parameter));
-    if (source.tensors.size() == 1) {
-      tensors.read(source.tensors.front(), view);
-    } else {
-      read_mean(tensors, source.tensors, view);
-    }
+    sources_[source.parameter] = source.tensors;
+  }
+}
+
+void WeightReader::read(const model::Parameter& parameter, View local) const {
+  const std::vector<std::string>& names = sources_.at(parameter.name);
+  const checkpoint::Slice slice = slice_of(parameter);
+  const View real = real_part(parameter, local);
+  if (real.numel() == 0) return;
+  if (names.size() == 1) {
+    tensors_.read_slice(names.front(), slice, real);
+  } else {
+    read_mean(tensors_, names, slice, real);
+  }
+}
+
+void import_weights(const fs::path& folder_or_file, const config::ModelConfig& config,
+                    KvInit kv_init, const model::ParameterSet& to) {
+  const WeightReader reader(folder_or_file, config, kv_init);
+  for (const model::Parameter& parameter : to.table().parameters) {
+    reader.read(parameter, to.view(parameter));
   }
 }
 

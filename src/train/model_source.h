@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <memory>
 
+#include "lckv/comm/communicators.h"
+#include "lckv/comm/world.h"
 #include "lckv/config/model.h"
 #include "lckv/data/tokenizer.h"
 #include "lckv/model/parameter_set.h"
@@ -23,6 +25,9 @@ class ModelSource {
  public:
   /// Finds out which of the three `path` is. Throws IoError or DataError naming what is missing.
   static ModelSource open(const std::filesystem::path& path);
+  /// Collective: the same place on every rank. Each finds out what `path` is; rank 0 alone checks and
+  /// chooses among saved states. What only some ranks meet is thrown on all.
+  static ModelSource open(comm::World& world, const std::filesystem::path& path);
 
   const config::ModelConfig& config() const { return config_; }
   /// T the model was trained with; max_position_embeddings of a Hugging Face folder.
@@ -31,9 +36,9 @@ class ModelSource {
   /// "runs/quickstart/step-00000500", "model folder x": for messages and results.
   std::string describe() const { return weights_path_.string(); }
 
-  /// Every parameter, converted to `dtype`. Throws DataError or IoError as the reader of the place
-  /// does.
-  LoadedWeights load(DType dtype) const;
+  /// Every parameter, this rank's share of it (padding rows zero), converted to `dtype`; no other
+  /// part is read. Not collective. Throws DataError or IoError as the reader of the place does.
+  LoadedWeights load(DType dtype, const comm::Communicators& ranks = comm::single_process()) const;
 
   /// The tokenizer the model was trained with: of its training store, or of the folder. Throws
   /// DataError when there is none.
@@ -42,13 +47,16 @@ class ModelSource {
   bool has_tokenizer() const;
 
  private:
+  static ModelSource look_at(const std::filesystem::path& given);
+  void choose_state();
   void read_weights(const model::ParameterSet& to) const;
 
   config::ModelConfig config_;
   int64_t sequence_tokens_ = 0;
   bool document_mask_ = false;
   bool is_state_ = false;
-  std::filesystem::path weights_path_;  // state folder or Hugging Face folder
+  // state folder or Hugging Face folder; the run's folder before choose_state()
+  std::filesystem::path weights_path_;
   std::string tokenizer_spec_;
 };
 

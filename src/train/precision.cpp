@@ -1,6 +1,6 @@
 #include "lckv/train/precision.h"
 
-#include "lckv/base/process.h"
+#include "lckv/comm/cores.h"
 #include "lckv/kernels/cpu_threads.h"
 
 namespace lckv::train {
@@ -19,10 +19,14 @@ DType resolve_precision(config::Precision precision) {
   throw InternalError("unknown precision");
 }
 
-int use_threads(int64_t threads) {
-  const int count = threads > 0 ? static_cast<int>(threads) : usable_cores();
+int use_threads(comm::World& world, int64_t threads, bool oversubscribe) {
+  const int count = comm::take_cores(world, static_cast<int>(threads), oversubscribe);
   ops::set_cpu_threads(count);
   return count;
+}
+
+int use_threads(comm::World& world, const config::RunConfig& config) {
+  return use_threads(world, config.train.threads, config.parallel.oversubscribe);
 }
 
 }  // namespace lckv::train

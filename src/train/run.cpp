@@ -3,6 +3,7 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <optional>
 
 #include "lckv/base/log.h"
 #include "lckv/base/process.h"
@@ -10,7 +11,6 @@
 #include "lckv/checkpoint/atomic_file.h"
 #include "lckv/checkpoint/state.h"
 #include "lckv/config/load.h"
-#include "lckv/data/loader.h"
 #include "lckv/kernels/table.h"
 #include "lckv/model/flops.h"
 #include "lckv/model/init.h"
@@ -18,10 +18,11 @@
 #include "lckv/train/exchange.h"
 #include "lckv/train/gemm_rate.h"
 #include "lckv/train/lr_schedule.h"
-#include "lckv/train/metrics.h"
 #include "lckv/train/precision.h"
-#include "lckv/train/progress.h"
+#include "lckv/train/run_inputs.h"
 #include "lckv/train/run_lock.h"
+#include "lckv/train/run_ranks.h"
+#include "lckv/train/run_report.h"
 #include "lckv/train/run_setup.h"
 #include "lckv/train/run_state.h"
 
@@ -38,97 +39,86 @@ model::TokenBatch view_of(const data::Batch& batch) {
 /// One run from its start or last saved state to its end.
 class Run {
  public:
-  Run(const config::RunConfig& config, const std::atomic<bool>& stop)
-      : config_(config),
+  Run(comm::World& world, const config::RunConfig& config, const std::atomic<bool>& stop)
+      : world_(world),
+        config_(config),
         stop_(stop),
-        threads_(use_threads(config.train.threads)),
-        dtype_(resolve_precision(config.train.precision)),
-        micro_(micro_batches(config.train)),
-        loader_(config.data, micro_.B),
-        progress_(stderr_is_watched()) {
-    require_vocabulary(loader_.tokenizer_info(), config.data.train.front());
-    if (!config.data.validation.empty()) {
-      validation_.emplace(config.data, micro_.B,
-                          validation_tokens(config.validation.tokens, config.data.sequence_tokens));
-      require_vocabulary(validation_->tokenizer_info(), config.data.validation.front());
-      data::TokenStore(config.data.validation.front())
-          .require_tokenizer(loader_.tokenizer_info().tokenizer_sha256, config.data.train.front());
-    }
-    require_special_tokens(loader_.tokenizer_info());
-  }
+        ranks_(join_grid(world, config)),
+        threads_(use_threads(world, config)),
+        dtype_(resolve_precision(config.train.precision)) {}
 
   RunResult go() {
-    const RunLock lock(config_.output);
-    allocate();
+    // Every rank looks before any rank talks: what one of them misses is told by all.
+    comm::together(world_, [&] { inputs_.emplace(config_, ranks_.grid); });
+    require_equal_runs(world_, config_);
+    std::optional<RunLock> lock;
+    comm::together(world_, [&] {
+      if (writes()) lock.emplace(config_.output);
+    });
+    comm::together(world_, [&] { allocate(); });
     start_or_continue();
-    checkpoint::write_file_atomically(std::filesystem::path(config_.output) / "config.yaml",
-                                      config::to_yaml(config_));
-    MetricsWriter metrics(config_.output + "/metrics.jsonl", static_cast<long>(position_.step));
-    return loop(metrics);
+    comm::together(world_, [&] { open_report(); });
+    return loop();
   }
 
  private:
-  static int64_t validation_tokens(int64_t tokens, int64_t T) {
-    return tokens > 0 ? std::max(tokens, T) : 0;
-  }
+  bool writes() const { return ranks_.grid.rank == 0; }
 
-  void require_vocabulary(const data::TokenStoreInfo& info, const std::string& path) const {
-    if (info.vocab_size <= config_.model.vocab_size) return;
-    throw DataError(format("{}: made with a tokenizer of {} tokens, but model.vocab_size is {}",
-                           path, info.vocab_size, config_.model.vocab_size));
-  }
-
-  /// Found now, not after the run when it is exported.
-  void require_special_tokens(const data::TokenStoreInfo& info) const {
-    const auto require = [&](const char* key, const std::optional<int64_t>& id, int64_t stored) {
-      if (!id || *id == stored) return;
-      throw ConfigError(format("model.{} is {}, but the tokenizer of {} has {}", key, *id,
-                               config_.data.train.front(), stored));
-    };
-    require("bos_token_id", config_.model.bos_token_id, info.bos_id);
-    require("eos_token_id", config_.model.eos_token_id, info.eos_id);
-  }
+  /// Any rank's signal stops all, between the same two micro-batches.
+  bool stopped() const { return comm::any_rank(*ranks_.world, stop_, "stop"); }
 
   /// Plans, measures the matmul rate while the memory is still free, then allocates.
   void allocate() {
     Arena plan = Arena::planning();
-    const RunObjects planned(plan, config_, dtype_);
+    const RunObjects planned(plan, config_, dtype_, ranks_);
     const model::Model& network = planned.trainer.network();
-    executed_flops_per_token_ = model::executed_flops(network.plan(), network.dims()).total();
-    useful_flops_per_token_ = model::useful_flops(network.dims()).total();
-    log_info(format("memory planned before allocation:\n{}",
+    rates_.executed_flops_per_token = model::executed_flops(network.plan(), network.dims()).total();
+    rates_.useful_flops_per_token = model::useful_flops(network.dims()).total();
+    rates_.tokens_per_step =
+        static_cast<double>(config_.train.sequences_per_step * config_.data.sequence_tokens);
+    log_info(format("memory planned before allocation{}:\n{}",
+                    ranks_.grid.ranks() > 1 ? ", by each rank" : "",
                     model::to_text(model::memory_report(plan))));
     const GemmRate rate = measure_gemm_rate(
         model::list_gemms(network.plan(), network.dims(), network.head_chunk_rows(), true), dtype_,
         kStartUpGemm_s);
-    gemm_flops_per_s_ = rate.flops_per_s;
-    log_info(format("matmul rate at this model's shapes: {}FLOP/s ({:.1f} s to measure)",
-                    human_count(rate.flops_per_s), rate.measured_s));
+    rates_.gemm_flops_per_s = rate.flops_per_s * ranks_.grid.ranks();
+    log_info(format("matmul rate at this model's shapes: {}FLOP/s{} ({:.1f} s to measure)",
+                    human_count(rate.flops_per_s), ranks_.grid.ranks() > 1 ? " on rank 0" : "",
+                    rate.measured_s));
     arena_.emplace(Arena::allocate(plan));
-    objects_.emplace(*arena_, config_, dtype_);
+    objects_.emplace(*arena_, config_, dtype_, ranks_);
     objects_->trainer.prepare(stream_);
     if (objects_->scorer) objects_->scorer->prepare(stream_);
   }
 
+  std::string describe_layout() const {
+    if (model::is_plain_llama(objects_->trainer.network().plan().layers)) return "plain Llama";
+    return format("layer_types {}, m = {}, b = {}", config_.model.layer_types,
+                  config_.model.forward_passes, config_.model.backward_passes);
+  }
+
   void start_or_continue() {
     Trainer& trainer = objects_->trainer;
-    log_info(format("{} on {} threads, {}; {} parameters; {}", ops::kernels({}).name, threads_,
-                    name(dtype_), with_thousands(trainer.weights().table().element_count()),
-                    model::is_plain_llama(trainer.network().plan().layers)
-                        ? "plain Llama"
-                        : format("layer_types {}, m = {}, b = {}", config_.model.layer_types,
-                                 config_.model.forward_passes, config_.model.backward_passes)));
-    if (const auto resumed = resume_run(config_.output, trainer, stream_, config_)) {
+    log_info(format("{} on {}{} threads, {}; {} parameters; {}", ops::kernels({}).name,
+                    ranks_.grid.ranks() > 1
+                        ? format("{} ranks ({}) of ", ranks_.grid.ranks(), to_string(ranks_.grid))
+                        : "",
+                    threads_, name(dtype_),
+                    with_thousands(trainer.weights().table().element_count()), describe_layout()));
+    if (const auto resumed = resume_run(world_, config_.output, trainer, stream_, config_)) {
       position_ = *resumed;
       log_info(format("continuing after step {} of {}", position_.step, config_.train.steps));
     } else if (!config_.train.init_from.empty()) {
-      start_from_folder(trainer);
+      comm::together(world_, [&] { start_from_folder(trainer); });
     } else {
       trainer.initialize(stream_, config_.train.seed);
     }
-    log_info(format("weights at step {}: hash {:016x}", position_.step,
-                    model::content_hash(trainer.weights())));
-    loader_.seek(position_.sequences);
+    const std::string hash =
+        format("{:016x}", model::content_hash(stream_, trainer.weights(), *ranks_.tp));
+    comm::require_equal_texts(world_, "weights", hash);
+    log_info(format("weights at step {}: hash {}", position_.step, hash));
+    inputs_->train.seek(position_.sequences);
   }
 
   void start_from_folder(Trainer& trainer) {
@@ -140,26 +130,34 @@ class Run {
         data::TokenStore(store).require_tokenizer(sha256, folder);
       }
     }
-    import_weights(folder, config_.model,
-                   config_.train.init_kv == "average" ? KvInit::kAverage : KvInit::kCopy,
-                   trainer.masters());
-    trainer.publish_masters(stream_);
+    const WeightReader reader(
+        folder, config_.model,
+        config_.train.init_kv == "average" ? KvInit::kAverage : KvInit::kCopy);
+    trainer.set_weights(stream_, [&](const model::Parameter& parameter, View local) {
+      reader.read(parameter, local);
+    });
     log_info(format("weights from {}", folder));
   }
 
-  RunResult loop(MetricsWriter& metrics) {
+  void open_report() {
+    if (writes()) {
+      checkpoint::write_file_atomically(std::filesystem::path(config_.output) / "config.yaml",
+                                        config::to_yaml(config_));
+    }
+    report_.emplace(config_, rates_, position_.step, writes());
+  }
+
+  RunResult loop() {
     RunResult result;
     result.validation_loss = std::numeric_limits<double>::quiet_NaN();
-    first_step_ = position_.step;
-    Stopwatch since_start;
-    if (position_.validation_due) validate(metrics, result);
-    while (position_.step < config_.train.steps && !stop_) {
-      if (!one_step(metrics, result, since_start)) break;
+    if (position_.validation_due) validate(result);
+    while (position_.step < config_.train.steps && !stopped()) {
+      if (!one_step(result)) break;
       const bool last = position_.step == config_.train.steps;
-      if (due(config_.validation.every_steps) || last) validate(metrics, result);
+      if (due(config_.validation.every_steps) || last) validate(result);
       if (due(config_.train.save_every_steps) || last) save();
     }
-    progress_.finish();
+    report_->finish_line();
     result.step = position_.step;
     result.stopped = position_.step < config_.train.steps || position_.validation_due;
     if (result.stopped) save();
@@ -174,138 +172,96 @@ class Run {
   }
 
   /// False when a signal came inside the step: then nothing of it has happened.
-  bool one_step(MetricsWriter& metrics, RunResult& result, const Stopwatch& since_start) {
+  bool one_step(RunResult& result) {
     const Stopwatch watch;
+    const int64_t count = inputs_->micro.per_step;
     std::vector<data::Batch> batches;
     int64_t scored = 0;
-    for (int64_t i = 0; i < micro_.per_step; ++i) {
-      batches.push_back(loader_.next());
+    for (int64_t i = 0; i < count; ++i) {
+      batches.push_back(inputs_->train.next());
       scored += batches.back().scored_targets;
     }
     const double lr =
         learning_rate(config_.schedule, config_.optimizer.lr, config_.train.steps, position_.step);
     const auto next = [&](int64_t i) {
-      if (stop_) throw Interrupted("stopped inside a step");
+      if (stopped()) throw Interrupted("stopped inside a step");
       return view_of(batches[static_cast<size_t>(i)]);
     };
     StepResult step;
     try {
-      step = objects_->trainer.step(stream_, next, micro_.per_step, scored, config_.optimizer, lr,
+      step = objects_->trainer.step(stream_, next, count, scored, config_.optimizer, lr,
                                     position_.updates + 1);
     } catch (const Interrupted&) {
       return false;
     }
     result.loss = step.loss;
-    finish_step(step, watch.elapsed_s(), since_start.elapsed_s(), metrics);
+    finish_step(step, watch.elapsed_s());
     return true;
   }
 
-  void finish_step(const StepResult& step, double step_s, double elapsed_s,
-                   MetricsWriter& metrics) {
+  void finish_step(const StepResult& step, double step_s) {
     ++position_.step;
     position_.updates += step.updated ? 1 : 0;
-    position_.sequences = loader_.position();
+    position_.sequences = inputs_->train.position();
     position_.skipped_in_row = step.updated ? 0 : position_.skipped_in_row + 1;
-
-    const model::Dims& d = objects_->trainer.network().dims();
-    const double tokens = static_cast<double>(d.N() * micro_.per_step);
-    ProgressPoint point;
-    point.step = position_.step;
-    point.steps = config_.train.steps;
-    point.loss = step.loss;
-    point.lr = step.lr;
-    point.grad_norm = step.grad_norm;
-    point.tokens_per_s = tokens / step_s;
-    point.executed_frac = point.tokens_per_s * executed_flops_per_token_ / gemm_flops_per_s_;
-    point.useful_frac = point.tokens_per_s * useful_flops_per_token_ / gemm_flops_per_s_;
-    point.remaining_s = elapsed_s / static_cast<double>(position_.step - first_step_) *
-                        static_cast<double>(point.steps - point.step);
-    progress_.show(point);
-    if (due(config_.train.log_every_steps) || position_.step == config_.train.steps) {
-      metrics.write({{"step", static_cast<double>(point.step)},
-                     {"loss", point.loss},
-                     {"lr", point.lr},
-                     {"grad_norm", point.grad_norm},
-                     {"updated", step.updated ? 1.0 : 0.0},
-                     {"tokens", static_cast<double>(position_.sequences * d.T)},
-                     {"tokens_per_s", point.tokens_per_s},
-                     {"executed_frac", point.executed_frac},
-                     {"useful_frac", point.useful_frac},
-                     {"step_s", step_s}});
-    }
-    if (!step.updated) report_skipped(step);
-  }
-
-  void report_skipped(const StepResult& step) {
-    progress_.finish();
-    log_warning(
-        format("step {}: loss {}, gradient norm {}: not finite, update skipped ({} in a row)",
-               position_.step, step.loss, step.grad_norm, position_.skipped_in_row));
-    if (position_.skipped_in_row < config_.train.max_nonfinite_steps) return;
-    throw Error(format("step {}: loss or gradient was not finite in {} steps in a row; what was "
-                       "saved before is in {}",
-                       position_.step, position_.skipped_in_row, config_.output),
-                ExitCode::kDiverged);
+    report_->step(position_, step, step_s);
+    if (!step.updated) report_->skipped(position_, step);
   }
 
   /// When a stop request comes in between, the validation stays due and a continued run begins
   /// with it.
-  void validate(MetricsWriter& metrics, RunResult& result) {
-    if (!validation_) return;
+  void validate(RunResult& result) {
+    if (!inputs_->validation) return;
     position_.validation_due = true;
     eval::PerplexityResult scored;
     try {
-      scored = objects_->scorer->score(stream_, objects_->trainer.weights(), *validation_, &stop_);
+      scored = objects_->scorer->score(stream_, objects_->trainer.weights(), *inputs_->validation,
+                                       &stop_);
     } catch (const Interrupted&) {
       return;
     } catch (const Error&) {
-      save();  // damaged validation data must not cost the training
+      // Damaged validation data must not cost the training. One rank of several cannot save.
+      if (ranks_.grid.ranks() == 1) save();
       throw;
     }
     position_.validation_due = false;
     result.validation_loss = scored.mean_nll;
-    metrics.write({{"step", static_cast<double>(position_.step)},
-                   {"validation_loss", scored.mean_nll},
-                   {"validation_perplexity", scored.perplexity},
-                   {"validation_tokens", static_cast<double>(scored.scored_tokens)}});
-    progress_.finish();
-    log_info(format("step {}: validation loss {:.4f}, perplexity {:.3f} over {} tokens ({:.1f} s)",
-                    position_.step, scored.mean_nll, scored.perplexity,
-                    with_thousands(scored.scored_tokens), scored.elapsed_s));
+    report_->validated(position_, scored);
   }
 
   void save() {
     if (saved_step_ == position_.step) return;
-    progress_.finish();
-    save_run(config_.output, objects_->trainer, position_, config_);
-    checkpoint::keep_last_states(config_.output, position_.step,
-                                 static_cast<int>(config_.train.keep_states));
+    report_->finish_line();
+    save_run(config_.output, objects_->trainer, stream_, position_, config_);
+    if (writes()) {
+      checkpoint::keep_last_states(config_.output, position_.step,
+                                   static_cast<int>(config_.train.keep_states));
+    }
     saved_step_ = position_.step;
-    log_info(format("saved state of step {} in {}", position_.step, config_.output));
+    report_->saved(position_);
   }
 
+  comm::World& world_;
   const config::RunConfig& config_;
   const std::atomic<bool>& stop_;
+  comm::Communicators ranks_;
   int threads_;
   DType dtype_;
-  MicroBatches micro_;
-  data::TrainLoader loader_;
-  std::optional<data::ValidationLoader> validation_;
-  ProgressLine progress_;
+  std::optional<RunInputs> inputs_;
   Stream stream_;
   std::optional<Arena> arena_;
   std::optional<RunObjects> objects_;
+  std::optional<RunReport> report_;
+  RunRates rates_;
   RunPosition position_;
-  int64_t first_step_ = 0;
   int64_t saved_step_ = -1;
-  double gemm_flops_per_s_ = 0;  // the peak that utilisations refer to
-  double executed_flops_per_token_ = 0, useful_flops_per_token_ = 0;
 };
 
 }  // namespace
 
-RunResult run_training(const config::RunConfig& config, const std::atomic<bool>& stop) {
-  return Run(config, stop).go();
+RunResult run_training(comm::World& world, const config::RunConfig& config,
+                       const std::atomic<bool>& stop) {
+  return Run(world, config, stop).go();
 }
 
 }  // namespace lckv::train

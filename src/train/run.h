@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include "lckv/comm/world.h"
 #include "lckv/config/run.h"
 
 namespace lckv::train {
@@ -15,13 +16,17 @@ struct RunResult {
 };
 
 /// Trains a run to its last step: plans and prints the memory, starts or continues (from the newest
-/// saved state in `config.output`), writes config.yaml, metrics.jsonl and states there.
+/// saved state in `config.output`), writes config.yaml, metrics.jsonl and states there. Collective
+/// over the world, on whose ranks the run's grid stands; rank 0 writes. The same result on every
+/// rank.
 ///
-///   stop   when it becomes true the micro-batch at hand is finished, the state of the last whole
-///          step saved, `stopped` returned
+///   stop   when it becomes true on any rank the micro-batch at hand is finished, the state of the
+///          last whole step saved, `stopped` returned
 ///
 /// Throws ConfigError, DataError, IoError; Error with ExitCode::kDiverged when the loss or gradient
-/// was not finite train.max_nonfinite_steps times in a row.
-RunResult run_training(const config::RunConfig& config, const std::atomic<bool>& stop);
+/// was not finite train.max_nonfinite_steps times in a row. What only some ranks meet at start-up is
+/// thrown on all; later the caller must abort the world.
+RunResult run_training(comm::World& world, const config::RunConfig& config,
+                       const std::atomic<bool>& stop);
 
 }  // namespace lckv::train

@@ -4,10 +4,13 @@ namespace lckv::train {
 
 namespace {
 
-Trainer::Options trainer_options(const config::RunConfig& config, DType dtype) {
+Trainer::Options trainer_options(const config::RunConfig& config, DType dtype,
+                                 const comm::Communicators& ranks) {
   Trainer::Options options;
   options.dtype = dtype;
-  options.B = micro_batches(config.train).B;
+  options.ranks = &ranks;
+  options.sequence_parallel = config.parallel.sequence;
+  options.B = micro_batches(config.train, ranks.grid.dp).B;
   options.T = config.data.sequence_tokens;
   options.document_mask = config.data.document_mask;
   options.recompute = config.train.recompute;
@@ -16,27 +19,25 @@ Trainer::Options trainer_options(const config::RunConfig& config, DType dtype) {
 
 }  // namespace
 
-MicroBatches micro_batches(const config::TrainConfig& train) {
-  const int64_t B =
-      train.micro_batch_sequences > 0 ? train.micro_batch_sequences : train.sequences_per_step;
-  return {B, train.sequences_per_step / B};
-}
-
-RunObjects::RunObjects(Arena& arena, const config::RunConfig& config, DType dtype)
-    : trainer(arena, config.model, trainer_options(config, dtype)) {
+RunObjects::RunObjects(Arena& arena, const config::RunConfig& config, DType dtype,
+                       const comm::Communicators& ranks)
+    : trainer(arena, config.model, trainer_options(config, dtype, ranks)) {
   if (config.data.validation.empty()) return;
   eval::Scorer::Options options;
   options.dtype = dtype;
-  options.B = micro_batches(config.train).B;
+  options.ranks = &ranks;
+  options.sequence_parallel = config.parallel.sequence;
+  options.B = micro_batches(config.train, ranks.grid.dp).B;
   options.T = config.data.sequence_tokens;
   options.document_mask = config.data.document_mask;
   options.mode = eval::parse_forward_mode("iterate", config.model);
   scorer = std::make_unique<eval::Scorer>(arena, config.model, options);
 }
 
-Arena plan_run_memory(const config::RunConfig& config, DType dtype) {
+Arena plan_run_memory(const config::RunConfig& config, DType dtype,
+                      const comm::Communicators& ranks) {
   Arena plan = Arena::planning();
-  const RunObjects planned(plan, config, dtype);
+  const RunObjects planned(plan, config, dtype, ranks);
   return plan;
 }
 

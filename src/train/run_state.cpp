@@ -11,6 +11,7 @@
 #include "lckv/data/token_store.h"
 #include "lckv/kernels/cpu_threads.h"
 #include "lckv/kernels/table.h"
+#include "lckv/train/parameter_slices.h"
 
 namespace lckv::train {
 
@@ -36,31 +37,52 @@ const std::set<std::string> kFreeKeys = {"output",
                                          "validation.every_steps",
                                          "validation.tokens",
                                          "data.validation",
-                                         "train.max_nonfinite_steps"};
+                                         "train.max_nonfinite_steps",
+                                         "parallel.tensor",
+                                         "parallel.data",
+                                         "parallel.sequence",
+                                         "parallel.oversubscribe",
+                                         "train.micro_batch_sequences"};
 
-std::vector<checkpoint::Shard> shards_of(const Trainer& trainer) {
-  std::vector<checkpoint::Shard> shards;
-  const auto add = [&](const std::string& kind, const model::ParameterSet& set) {
-    for (const model::Parameter& parameter : set.table().parameters) {
-      shards.push_back(checkpoint::whole_shard(kind + "/" + parameter.name, set.view(parameter)));
-    }
-  };
-  add("weight", trainer.masters());
-  add("adam_m", trainer.optimizer().first_moments());
-  add("adam_v", trainer.optimizer().second_moments());
-  return shards;
+/// A kind of tensor that is saved, and what this rank owns of it.
+struct SavedKind {
+  std::string name;
+  std::vector<View> owned;
+};
+
+std::vector<SavedKind> saved_kinds(const Trainer& trainer) {
+  return {{"weight/", trainer.owned_masters()},
+          {"adam_m/", trainer.optimizer().first_moments().parts()},
+          {"adam_v/", trainer.optimizer().second_moments().parts()}};
 }
 
-/// The order of matmul's sums depends on the thread count and the instruction set: still the same
+std::vector<checkpoint::SafetensorsWriter::Declared> declare(const Trainer& trainer) {
+  std::vector<checkpoint::SafetensorsWriter::Declared> tensors;
+  for (const SavedKind& kind : saved_kinds(trainer)) {
+    for (const model::Parameter& parameter : trainer.weights().table().parameters) {
+      tensors.push_back({kind.name + parameter.name, kind.owned.front().dtype(), parameter.shape});
+    }
+  }
+  return tensors;
+}
+
+std::string grid_text(const Trainer& trainer) {
+  const comm::Grid& grid = trainer.ranks().grid;
+  return grid.ranks() == 1 ? "" : to_string(grid);
+}
+
+/// The order of sums depends on the grid, that of matmul's on the thread count and the instruction set: still the same
 /// run, but no longer bit for bit.
-void warn_of_another_order_of_sums(const json& state) {
-  const int threads = state.at("threads");
-  const std::string backend = state.at("backend");
-  if (threads == ops::cpu_threads() && backend == ops::kernels({}).name) return;
+void warn_of_another_order_of_sums(const json& state, const Trainer& trainer) {
+  const auto describe = [](const std::string& grid, int threads, const std::string& backend) {
+    return format("{}{} threads on {}", grid.empty() ? "" : grid + " ranks of ", threads, backend);
+  };
+  const std::string before =
+      describe(state.value("grid", ""), state.at("threads"), state.at("backend"));
+  const std::string now = describe(grid_text(trainer), ops::cpu_threads(), ops::kernels({}).name);
+  if (before == now) return;
   log_warning(
-      format("the saved run used {} threads on {}, this one {} on {}: it continues, but not "
-             "bit for bit",
-             threads, backend, ops::cpu_threads(), ops::kernels({}).name));
+      format("the saved run used {}, this one {}: it continues, but not bit for bit", before, now));
 }
 
 }  // namespace
@@ -93,8 +115,18 @@ std::string data_fingerprint(const std::vector<std::string>& stores) {
   return text;
 }
 
-void save_run(const std::filesystem::path& run_folder, const Trainer& trainer,
+void save_run(const std::filesystem::path& run_folder, const Trainer& trainer, Stream& stream,
               const RunPosition& position, const config::RunConfig& config) {
+  const bool writes = trainer.ranks().grid.rank == 0;
+  std::optional<checkpoint::StateWriter> writer;
+  if (writes) writer.emplace(run_folder, position.step, declare(trainer));
+  const WholeTensors tensors(trainer.config(), trainer.ranks());
+  for (const SavedKind& kind : saved_kinds(trainer)) {
+    tensors.gather(stream, kind.owned, [&](const model::Parameter& parameter, ConstView whole) {
+      writer->write(kind.name + parameter.name, whole);
+    });
+  }
+  if (!writes) return;
   const json state = {{"version", kStateVersion},
                       {"step", position.step},
                       {"updates", position.updates},
@@ -103,50 +135,100 @@ void save_run(const std::filesystem::path& run_folder, const Trainer& trainer,
                       {"validation_due", position.validation_due},
                       {"data", data_fingerprint(config.data.train)},
                       {"threads", ops::cpu_threads()},
+                      {"grid", grid_text(trainer)},
                       {"backend", ops::kernels({}).name},
                       {"precision", std::string(name(trainer.weights().dtype()))},
                       {"config", config_texts(config)}};
-  const std::vector<checkpoint::Shard> shards = shards_of(trainer);
-  checkpoint::save_state(run_folder, position.step, shards, state.dump());
+  writer->commit(state.dump());
 }
 
-std::optional<RunPosition> resume_run(const std::filesystem::path& run_folder, Trainer& trainer,
-                                      Stream& stream, const config::RunConfig& config) {
-  const auto newest = checkpoint::find_latest_state(run_folder);
-  if (!newest) return std::nullopt;
-  const std::string place = newest->string();
-  try {
-    // The configuration is compared before tensors are read: a run of another model has other
-    // tensors.
-    const json state = json::parse(checkpoint::read_state_summary(*newest).trainer_state_json);
-    std::vector<std::string> differences =
-        differences_that_matter(config_texts(config), state.at("config").get<ConfigTexts>());
-    const std::string precision(name(trainer.weights().dtype()));
-    if (state.at("precision") != precision) {
-      differences.push_back(format("precision: {}, the saved run has {}", precision,
-                                   state.at("precision").get<std::string>()));
-    }
-    const std::string data = data_fingerprint(config.data.train);
-    if (state.at("data") != data) {
-      differences.push_back(format("data.train: tokens {}, the saved run has {}", data,
-                                   state.at("data").get<std::string>()));
-    }
-    if (!differences.empty()) {
-      std::string message =
-          format("{}: this run cannot be continued with another configuration:", place);
-      for (const std::string& difference : differences) message += "\n  " + difference;
-      throw ConfigError(message + "\nUse another output folder for another run.");
-    }
-    const std::vector<checkpoint::Shard> shards = shards_of(trainer);
-    checkpoint::load_state(*newest, shards);
-    trainer.publish_masters(stream);
-    warn_of_another_order_of_sums(state);
-    return RunPosition{state.at("step"), state.at("updates"), state.at("sequences"),
-                       state.at("skipped_in_row"), state.at("validation_due")};
-  } catch (const json::exception& error) {
-    throw DataError(
-        format("{}: trainer state is not what this program writes: {}", place, error.what()));
+namespace {
+
+/// The configuration is compared before tensors are read: a run of another model has other tensors.
+void require_same_run(const std::string& place, const json& state, const Trainer& trainer,
+                      const config::RunConfig& config) {
+  std::vector<std::string> differences =
+      differences_that_matter(config_texts(config), state.at("config").get<ConfigTexts>());
+  const std::string precision(name(trainer.weights().dtype()));
+  if (state.at("precision") != precision) {
+    differences.push_back(format("precision: {}, the saved run has {}", precision,
+                                 state.at("precision").get<std::string>()));
   }
+  const std::string data = data_fingerprint(config.data.train);
+  if (state.at("data") != data) {
+    differences.push_back(format("data.train: tokens {}, the saved run has {}", data,
+                                 state.at("data").get<std::string>()));
+  }
+  if (differences.empty()) return;
+  std::string message =
+      format("{}: this run cannot be continued with another configuration:", place);
+  for (const std::string& difference : differences) message += "\n  " + difference;
+  throw ConfigError(message + "\nUse another output folder for another run.");
+}
+
+/// The state's tensors are exactly those that this run saves.
+void require_same_tensors(const checkpoint::SafetensorsFile& file, const Trainer& trainer) {
+  const auto expected = declare(trainer);
+  const std::string place = file.path().string();
+  if (file.names().size() != expected.size()) {
+    throw DataError(format("{}: holds {} tensors, this run saves {}", place, file.names().size(),
+                           expected.size()));
+  }
+  for (const auto& tensor : expected) {
+    const checkpoint::TensorInfo info = file.info(tensor.name);
+    if (info.dtype == tensor.dtype && info.shape == tensor.shape) continue;
+    throw DataError(format("{}: tensor '{}' is {}{}, expected {}{}", place, tensor.name,
+                           name(info.dtype), to_string(info.shape), name(tensor.dtype),
+                           to_string(tensor.shape)));
+  }
+}
+
+void read_tensors(const checkpoint::SafetensorsFile& file, Trainer& trainer, Stream& stream) {
+  const auto reader = [&](const std::string& kind) {
+    return [&file, kind](const model::Parameter& parameter, View local) {
+      const View real = real_part(parameter, local);
+      if (real.numel() > 0) file.read_slice(kind + parameter.name, slice_of(parameter), real);
+    };
+  };
+  trainer.set_weights(stream, reader("weight/"));
+  trainer.set_owned(stream, trainer.optimizer().first_moments(), reader("adam_m/"));
+  trainer.set_owned(stream, trainer.optimizer().second_moments(), reader("adam_v/"));
+}
+
+/// Rank 0 looks and reads every byte against its checksum; "" when there is none.
+std::string find_state(comm::World& world, const std::filesystem::path& run_folder) {
+  std::string found;
+  comm::together(world, [&] {
+    if (world.rank() != 0) return;
+    if (const auto newest = checkpoint::find_latest_state(run_folder)) found = newest->string();
+  });
+  return comm::gather_texts(world.all(), found).front();
+}
+
+}  // namespace
+
+std::optional<RunPosition> resume_run(comm::World& world, const std::filesystem::path& run_folder,
+                                      Trainer& trainer, Stream& stream,
+                                      const config::RunConfig& config) {
+  const std::string place = find_state(world, run_folder);
+  if (place.empty()) return std::nullopt;
+  RunPosition position;
+  comm::together(world, [&] {
+    try {
+      const json state = json::parse(checkpoint::read_state_summary(place).trainer_state_json);
+      require_same_run(place, state, trainer, config);
+      const auto file = checkpoint::SafetensorsFile::open(checkpoint::tensors_file(place));
+      require_same_tensors(file, trainer);
+      read_tensors(file, trainer, stream);
+      if (world.rank() == 0) warn_of_another_order_of_sums(state, trainer);
+      position = {state.at("step"), state.at("updates"), state.at("sequences"),
+                  state.at("skipped_in_row"), state.at("validation_due")};
+    } catch (const json::exception& error) {
+      throw DataError(
+          format("{}: trainer state is not what this program writes: {}", place, error.what()));
+    }
+  });
+  return position;
 }
 
 }  // namespace lckv::train

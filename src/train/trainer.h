@@ -5,6 +5,7 @@
 #include "lckv/config/run.h"
 #include "lckv/model/model.h"
 #include "lckv/train/adamw.h"
+#include "lckv/train/zero1.h"
 
 namespace lckv::train {
 
@@ -17,7 +18,8 @@ struct StepResult {
   bool updated = true;  // false: loss or gradient was not finite, nothing was changed
 };
 
-/// The training arithmetic: weights, gradients, optimizer, network, all in one planned arena.
+/// The training arithmetic: weights, gradients, optimizer, network, all in one planned arena. Every
+/// function that takes a stream is collective over the grid.
 class Trainer {
  public:
   struct Options {
@@ -27,6 +29,9 @@ class Trainer {
     bool document_mask = false;
     config::Recompute recompute = config::Recompute::kNone;
     model::PlanOptions plan;
+    // the grid's; they outlive the trainer
+    const comm::Communicators* ranks = &comm::single_process();
+    bool sequence_parallel = false;
   };
 
   /// Plans or takes all memory of a training process from `arena`, in this order: weights,
@@ -37,29 +42,45 @@ class Trainer {
   void prepare(Stream& stream);
   /// Fresh weights by (seed, name, index): drawn at the masters' precision, rounded once.
   void initialize(Stream& stream, uint64_t seed);
-  /// Call after the tensors of masters() were filled from outside: rounds them into the weights.
-  void publish_masters(Stream& stream);
+  /// Sets weights, and masters where there are any, from values at the masters' precision:
+  /// fill(parameter, local) fills this rank's part of a parameter, of its `local` shape. Padding
+  /// rows come zeroed.
+  using Fill = std::function<void(const model::Parameter& parameter, View local)>;
+  void set_weights(Stream& stream, const Fill& fill);
+  /// Sets a moment of the optimizer in the same way.
+  void set_owned(Stream& stream, const model::OwnedSet& set, const Fill& fill);
 
-  /// One update with learning rate `lr` from the micro-batches given one by one by `next(i)`, i =
-  /// 0..micro_batches-1. `scored_targets` is their sum over the global batch, known before the
-  /// first backward. `step` counts from 1.
+  /// One update with learning rate `lr` from this rank's micro-batches given one by one by `next(i)`,
+  /// i = 0..micro_batches-1: its part of the global batch. `scored_targets`: theirs. `step` counts
+  /// from 1.
   StepResult step(Stream& stream, const std::function<model::TokenBatch(int64_t)>& next,
                   int64_t micro_batches, int64_t scored_targets,
                   const config::OptimizerConfig& optimizer, double lr, int64_t step);
 
   const model::ParameterSet& weights() const { return weights_; }
   const model::ParameterSet& gradients() const { return gradients_; }
-  const model::ParameterSet& masters() const { return optimizer_.masters(weights_); }
+  /// Tensors of highest precision: the masters, or the weights themselves when those are not BF16.
+  /// Where one rank owns everything (dp = 1).
+  const model::ParameterSet& masters() const {
+    return optimizer_.has_masters() ? optimizer_.masters().whole() : weights_;
+  }
+  /// What this rank owns of them, flat, by bucket.
+  std::vector<View> owned_masters() const;
   const AdamW& optimizer() const { return optimizer_; }
   model::Model& network() { return network_; }
   const model::Model& network() const { return network_; }
   const config::ModelConfig& config() const { return config_; }
+  const comm::Communicators& ranks() const { return ranks_; }
 
  private:
+  double global_sum(Stream& stream, double value, const char* label) const;
+
+  const comm::Communicators& ranks_;
   config::ModelConfig config_;
   model::ParameterTable table_;
   model::ParameterSet weights_, gradients_;
   AdamW optimizer_;
+  Zero1 zero1_;
   model::Model network_;
 };
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "five_questions.h"
 #include "lckv/base/error.h"
 #include "lckv/eval/token_pair.h"
 #include "lckv/test_support/refusal.h"
@@ -10,17 +11,6 @@
 
 namespace lckv::eval {
 namespace {
-
-/// Rows on both sides of a change of padded length (32), some with no scored token in common.
-std::vector<Question> make_questions() {
-  return {
-      {"A cat sits on", {"the mat", "it", "a long wooden table by the door"}, 1, "where", "q:1"},
-      {"Who?", {"Ida", "Größe"}, 0, "who", "q:2"},
-      {"A much longer question, told in many words, about", {"x", "y"}, 1, "what", "q:3"},
-      {"", {"no", "yes"}, std::nullopt, "what", "q:4"},
-      {"Why ", {"because of it", "so"}, 0, "who", "q:5"},
-  };
-}
 
 class MultipleChoice : public testing::Test {
  protected:
@@ -31,7 +21,7 @@ class MultipleChoice : public testing::Test {
   config::ModelConfig config_ = tiny_config();
   TinyWeights weights_{config_};
   std::shared_ptr<const data::Tokenizer> tokenizer_ = data::bytes_tokenizer();
-  std::vector<Question> questions_ = make_questions();
+  std::vector<Question> questions_ = five_questions();
   Stream stream_;
 };
 

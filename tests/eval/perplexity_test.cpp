@@ -4,9 +4,8 @@
 #include <filesystem>
 
 #include "lckv/base/error.h"
-#include "lckv/base/random.h"
-#include "lckv/data/token_store.h"
 #include "lckv/test_support/refusal.h"
+#include "random_store.h"
 #include "tiny_model.h"
 
 namespace lckv::eval {
@@ -26,18 +25,8 @@ class Perplexity : public testing::Test {
   }
   ~Perplexity() override { std::filesystem::remove_all(folder_); }
 
-  /// Random tokens: enough for `sequences` of kT, and a tail that is too short for one more.
   void write_store(int64_t sequences, int64_t document_tokens = 1 << 20) {
-    const CounterRng rng(3, 1);
-    for (int64_t i = 0; i < sequences * kT + 1 + 5; ++i) {
-      tokens_.push_back(static_cast<int32_t>(rng.below(static_cast<uint64_t>(i), 258)));
-    }
-    data::TokenStoreWriter writer(data_.validation.front(), *data::bytes_tokenizer());
-    for (size_t i = 0; i < tokens_.size(); ++i) {
-      if (i % static_cast<size_t>(document_tokens) == 0) writer.begin_document();
-      writer.append(std::span(tokens_).subspan(i, 1));
-    }
-    writer.commit();
+    tokens_ = write_random_store(data_.validation.front(), sequences, kT, document_tokens);
   }
 
   /// Sums over sequence by sequence, in the naked model.
@@ -130,12 +119,12 @@ TEST_F(Perplexity, StopsBetweenBatches) {
   write_store(5);
   std::atomic<bool> stop = false;
   const auto stop_after_two = [&](int64_t done, int64_t total) {
-    EXPECT_EQ(total, 5);
-    stop = done == 4;
+    EXPECT_EQ(total, 3);
+    stop = done == 2;
   };
   test::expect_refusal<Interrupted>(
       [&] { score(2, ForwardMode::iterate(1), 0, &stop, stop_after_two); },
-      "stopped after 4 of 5 sequences");
+      "stopped after 2 of 3 batches of the validation data");
 }
 
 TEST_F(Perplexity, ScoresNoMoreThanTheTokensAskedFor) {

@@ -25,11 +25,20 @@ inline config::ModelConfig tiny_config() {
   return config;
 }
 
-/// Weights in memory of their own.
+/// The same, in heads that two or four ranks can share; of four, two hold each key/value head.
+inline config::ModelConfig tiny_shared_config() {
+  config::ModelConfig config = tiny_config();
+  config.num_attention_heads = 4;
+  config.num_key_value_heads = 2;
+  return config;
+}
+
+/// Weights in memory of their own; a rank's share of them has the same values.
 class TinyWeights {
  public:
-  explicit TinyWeights(const config::ModelConfig& config, DType dtype = DType::kF64)
-      : table_(model::make_parameter_table(config)), plan_(Arena::planning()) {
+  explicit TinyWeights(const config::ModelConfig& config, DType dtype = DType::kF64,
+                       const model::ParameterShare& share = {})
+      : table_(model::make_parameter_table(config, share)), plan_(Arena::planning()) {
     model::ParameterSet planned(table_, plan_, "weights", dtype);
     arena_ = std::make_unique<Arena>(Arena::allocate(plan_));
     set_ = std::make_unique<model::ParameterSet>(table_, *arena_, "weights", dtype);

@@ -22,13 +22,19 @@ TEST_P(Bench, MeasuresTheMemoryThatThePlanForetold) {
   run.train.sequences_per_step = 8;
   run.train.precision = GetParam();
   run.train.threads = 1;
-  const BenchResult result = bench_training(run, {.steps = 1, .warmup_steps = 1, .gemm_s = 0.01});
-  EXPECT_GT(result.planned_bytes, 150 << 20);
+  comm::World world = comm::World::join();
+  ASSERT_EQ(world.size(), 1);
+  const BenchResult result =
+      bench_training(world, run, {.steps = 1, .warmup_steps = 1, .gemm_s = 0.01});
+  const RankBench& own = result.own();
+  EXPECT_GT(own.planned_bytes, 150 << 20);
   // What the plan leaves out: scratch of kernels, generated code.
-  EXPECT_NEAR(double(result.measured_bytes), double(result.planned_bytes),
-              0.05 * double(result.planned_bytes));
+  EXPECT_NEAR(double(own.measured_bytes), double(own.planned_bytes),
+              0.05 * double(own.planned_bytes));
   EXPECT_GT(result.executed_frac, 0);
   EXPECT_GT(result.work.total_s(), 0.5 * result.profiled_step_s);
+  EXPECT_TRUE(own.comm.empty());
+  EXPECT_TRUE(result.timelines.empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Precisions, Bench,
@@ -36,6 +42,44 @@ INSTANTIATE_TEST_SUITE_P(Precisions, Bench,
                          [](const auto& test) {
                            return test.param == config::Precision::kFp32 ? "fp32" : "bf16";
                          });
+
+TEST(MeasureComm, StartedCollectivesAreHiddenWhereNobodyWaitsForTheirLane) {
+  const std::vector<TimelineSpan> spans = {
+      {"grad", "collective", "dp started", 1, 5},     // awaited from 3 to 4
+      {"weights", "collective", "dp started", 5, 8},  // awaited all along, behind another label
+      {"heads", "collective", "tp started", 3, 4},    // beside a wait for another lane
+      {"step", "step", "main", 0, 10},
+      {"matmul", "compute", "main", 0, 2},
+      {"norm", "collective", "main", 2, 3},
+      {"grad", "wait", "main", 3, 4},
+      {"weights", "wait", "main", 4.5, 4.75},
+      {"grad", "wait", "main", 5, 8.5},
+  };
+  const std::map<std::string, comm::Traffic> traffic = {
+      {"grad", {comm::CollectiveKind::kReduceScatter, 1, 100}},
+      {"norm", {comm::CollectiveKind::kAllReduce, 1, 8}}};
+  StepComm comm = measure_comm(spans, traffic);
+
+  EXPECT_EQ(comm["grad"].collective, "reduce_scatter");
+  EXPECT_EQ(comm["grad"].calls, 1);
+  EXPECT_EQ(comm["grad"].sent_bytes, 100);
+  EXPECT_DOUBLE_EQ(comm["grad"].times.started_s, 4);
+  EXPECT_DOUBLE_EQ(comm["grad"].times.awaited_s, 1.25);
+  EXPECT_DOUBLE_EQ(comm["grad"].times.hidden_s, 2.75);
+  EXPECT_DOUBLE_EQ(comm["grad"].times.waited_s, 4.5);
+  EXPECT_DOUBLE_EQ(comm["grad"].times.blocking_s, 0);
+
+  EXPECT_DOUBLE_EQ(comm["weights"].times.awaited_s, 3);
+  EXPECT_DOUBLE_EQ(comm["weights"].times.hidden_s, 0);
+  EXPECT_DOUBLE_EQ(comm["heads"].times.awaited_s, 0);
+  EXPECT_DOUBLE_EQ(comm["heads"].times.hidden_s, 1);
+
+  EXPECT_DOUBLE_EQ(comm["norm"].times.blocking_s, 1);
+  EXPECT_DOUBLE_EQ(comm["norm"].times.exposed_s(), 1);
+  EXPECT_FALSE(comm.contains("matmul"));
+  EXPECT_FALSE(comm.contains("step"));
+  EXPECT_DOUBLE_EQ(total(comm).exposed_s(), 1 + 4.5 + 0.25);
+}
 
 }  // namespace
 }  // namespace lckv::train

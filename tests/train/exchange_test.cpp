@@ -11,6 +11,7 @@
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/safetensors.h"
 #include "lckv/checkpoint/tensor_set.h"
+#include "lckv/comm/communicators.h"
 #include "lckv/config/load.h"
 #include "lckv/model/init.h"
 #include "lckv/test_support/compare.h"
@@ -77,6 +78,11 @@ class Weights {
   std::unique_ptr<model::ParameterSet> set_;
 };
 
+uint64_t hash_of(const Weights& weights) {
+  Stream stream;
+  return model::content_hash(stream, weights.set(), *comm::single_process().tp);
+}
+
 std::string key(int layer) { return format("model.layers.{}.self_attn.k_proj.weight", layer); }
 std::string value(int layer) { return format("model.layers.{}.self_attn.v_proj.weight", layer); }
 
@@ -127,9 +133,9 @@ TEST_F(Exchange, BringsEveryBitBack) {
     model::initialize(weights.set(), config, 11);
     export_to_out(config, weights, DType::kF32);
     import_weights(out_, config, KvInit::kExact, back.set());
-    EXPECT_EQ(model::content_hash(back.set()), model::content_hash(weights.set()));
+    EXPECT_EQ(hash_of(back), hash_of(weights));
     import_weights(out_ / "model.safetensors", config, KvInit::kExact, back.set());
-    EXPECT_EQ(model::content_hash(back.set()), model::content_hash(weights.set()));
+    EXPECT_EQ(hash_of(back), hash_of(weights));
   }
 }
 
@@ -282,7 +288,7 @@ TEST_F(Exchange, LeavesTheWeightsAloneWhenAShapeIsWrong) {
       [&] { import_weights(folder_ / "x.safetensors", config, KvInit::kExact, ours.set()); },
       name + ": shape [48, 32], expected [32, 48]");
   const Weights untouched(config, DType::kF32);
-  EXPECT_EQ(model::content_hash(ours.set()), model::content_hash(untouched.set()));
+  EXPECT_EQ(hash_of(ours), hash_of(untouched));
 }
 
 TEST_F(Exchange, RefusesASourceWithOtherHeads) {

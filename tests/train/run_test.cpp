@@ -19,6 +19,11 @@ namespace fs = std::filesystem;
 
 const std::atomic<bool> kNeverStop{false};
 
+RunResult train_alone(const config::RunConfig& run, const std::atomic<bool>& stop) {
+  comm::World world = comm::World::join();
+  return run_training(world, run, stop);
+}
+
 class RunTest : public testing::Test {
  protected:
   RunTest() { set_log_quiet(true); }
@@ -49,7 +54,7 @@ std::map<std::string, std::vector<char>> tensors_of(const config::RunConfig& run
 
 TEST_F(RunTest, LossFallsAndEveryStepIsInTheMetricsOnce) {
   const config::RunConfig run = test::tiny_run(test::fresh_folder("falls"));
-  const RunResult result = run_training(run, kNeverStop);
+  const RunResult result = train_alone(run, kNeverStop);
   EXPECT_EQ(result.step, 8);
   EXPECT_FALSE(result.stopped);
   std::vector<int> steps;
@@ -71,7 +76,7 @@ TEST_P(ResumeTest, ContinuedRunEqualsTheUninterruptedOneBitForBit) {
   const fs::path folder = test::fresh_folder("resume");
   config::RunConfig whole = test::tiny_run(folder);
   whole.train.precision = GetParam();
-  run_training(whole, kNeverStop);
+  train_alone(whole, kNeverStop);
 
   // A run that died after step 3: its saved state, and metrics that had already gone further.
   config::RunConfig continued = whole;
@@ -80,7 +85,7 @@ TEST_P(ResumeTest, ContinuedRunEqualsTheUninterruptedOneBitForBit) {
   fs::copy(whole.output + "/step-00000003", continued.output + "/step-00000003",
            fs::copy_options::recursive);
   fs::copy_file(whole.output + "/metrics.jsonl", continued.output + "/metrics.jsonl");
-  run_training(continued, kNeverStop);
+  train_alone(continued, kNeverStop);
 
   EXPECT_EQ(tensors_of(continued, "step-00000008"), tensors_of(whole, "step-00000008"));
   const auto expected = metrics_of(whole), actual = metrics_of(continued);
@@ -108,7 +113,7 @@ TEST_F(RunTest, MicroBatchesOfAnySizeGiveTheSameTraining) {
   for (const int64_t B : {4, 2, 1}) {
     run.output = (folder / std::to_string(B)).string();
     run.train.micro_batch_sequences = B;
-    losses.push_back(run_training(run, kNeverStop).loss);
+    losses.push_back(train_alone(run, kNeverStop).loss);
   }
   EXPECT_NEAR(losses[1], losses[0], 1e-9 * losses[0]);
   EXPECT_NEAR(losses[2], losses[0], 1e-9 * losses[0]);
@@ -117,20 +122,20 @@ TEST_F(RunTest, MicroBatchesOfAnySizeGiveTheSameTraining) {
 TEST_F(RunTest, StopBeforeTheFirstStepSavesAndTheSameCommandContinues) {
   const config::RunConfig run = test::tiny_run(test::fresh_folder("stop"));
   const std::atomic<bool> stop{true};
-  const RunResult stopped = run_training(run, stop);
+  const RunResult stopped = train_alone(run, stop);
   EXPECT_TRUE(stopped.stopped);
   EXPECT_EQ(stopped.step, 0);
-  EXPECT_EQ(run_training(run, kNeverStop).step, 8);
+  EXPECT_EQ(train_alone(run, kNeverStop).step, 8);
 }
 
 TEST_F(RunTest, RefusesToContinueAsAnotherRunAndNamesTheKeys) {
   config::RunConfig run = test::tiny_run(test::fresh_folder("other"));
-  run_training(run, kNeverStop);
+  train_alone(run, kNeverStop);
   run.optimizer.lr = 1e-3;
   run.model.forward_passes = 3;
   run.train.threads = 2;  // may differ
   try {
-    run_training(run, kNeverStop);
+    train_alone(run, kNeverStop);
     FAIL() << "continued";
   } catch (const ConfigError& error) {
     EXPECT_THAT(error.what(), testing::HasSubstr("optimizer.lr: 0.001, the saved run has 0.003"));
@@ -142,10 +147,10 @@ TEST_F(RunTest, RefusesToContinueAsAnotherRunAndNamesTheKeys) {
 TEST_F(RunTest, RefusesToContinueOnOtherTokens) {
   const fs::path folder = test::fresh_folder("other_tokens");
   config::RunConfig run = test::tiny_run(folder);
-  run_training(run, kNeverStop);
+  train_alone(run, kNeverStop);
   test::tiny_store(folder, "train", 99);
   try {
-    run_training(run, kNeverStop);
+    train_alone(run, kNeverStop);
     FAIL() << "continued";
   } catch (const ConfigError& error) {
     EXPECT_THAT(error.what(), testing::HasSubstr("data.train: tokens"));
@@ -156,7 +161,7 @@ TEST_F(RunTest, RefusesASecondTrainerInOneFolder) {
   const config::RunConfig run = test::tiny_run(test::fresh_folder("two"));
   const RunLock first(run.output);
   try {
-    run_training(run, kNeverStop);
+    train_alone(run, kNeverStop);
     FAIL() << "trained";
   } catch (const IoError& error) {
     EXPECT_THAT(error.what(), testing::HasSubstr("another process is training in this folder"));
@@ -167,7 +172,7 @@ TEST_F(RunTest, KeepsTheNewestStatesOnly) {
   config::RunConfig run = test::tiny_run(test::fresh_folder("keep"));
   run.train.save_every_steps = 1;
   run.train.keep_states = 2;
-  run_training(run, kNeverStop);
+  train_alone(run, kNeverStop);
   EXPECT_FALSE(fs::exists(run.output + "/step-00000006"));
   EXPECT_TRUE(fs::exists(run.output + "/step-00000007"));
   EXPECT_TRUE(fs::exists(run.output + "/step-00000008"));
@@ -185,9 +190,9 @@ TEST_F(RunTest, InterruptedValidationIsMadeUpForWhenTheRunContinues) {
       }
     }
   });
-  run_training(run, stop);
+  train_alone(run, stop);
   watcher.request_stop();
-  run_training(run, kNeverStop);
+  train_alone(run, kNeverStop);
   int validations_of_last_step = 0;
   for (const auto& row : metrics_of(run)) {
     validations_of_last_step += row["step"] == 8 && row.contains("validation_loss") ? 1 : 0;
@@ -199,7 +204,7 @@ TEST_F(RunTest, RefusesATokenizerLargerThanTheModel) {
   config::RunConfig run = test::tiny_run(test::fresh_folder("vocabulary"));
   run.model.vocab_size = 200;
   try {
-    run_training(run, kNeverStop);
+    train_alone(run, kNeverStop);
     FAIL() << "trained";
   } catch (const DataError& error) {
     EXPECT_THAT(error.what(),
@@ -217,7 +222,7 @@ TEST_F(RunTest, DivergingRunStopsWithItsOwnExitCodeAndKeepsTheLastGoodState) {
   run.optimizer.lr = 1e30;
   run.train.max_nonfinite_steps = 2;
   try {
-    run_training(run, kNeverStop);
+    train_alone(run, kNeverStop);
     FAIL() << "did not diverge";
   } catch (const Error& error) {
     EXPECT_EQ(error.exit_code(), ExitCode::kDiverged);

@@ -48,9 +48,9 @@ class TestTrainer {
   /// Weights, masters and both moments.
   std::vector<double> state() const {
     std::vector<double> all;
-    for (const model::ParameterSet* set :
-         {&trainer_->weights(), &trainer_->masters(), &trainer_->optimizer().first_moments(),
-          &trainer_->optimizer().second_moments()}) {
+    for (const model::ParameterSet* set : {&trainer_->weights(), &trainer_->masters(),
+                                           &trainer_->optimizer().first_moments().whole(),
+                                           &trainer_->optimizer().second_moments().whole()}) {
       for (const View& storage : set->storages()) {
         const std::vector<double> values = test::values_of(storage);
         all.insert(all.end(), values.begin(), values.end());

@@ -6,6 +6,7 @@
 #include "lckv/base/text.h"
 #include "lckv/config/load.h"
 #include "lckv/tensor/buffer.h"
+#include "lckv/train/parameter_slices.h"
 
 namespace lckv::golden {
 
@@ -80,10 +81,14 @@ std::vector<int32_t> GoldenFile::tokens(const std::string& name) const {
   return tokens;
 }
 
-void GoldenFile::load_weights(const model::ParameterSet& to) const {
-  for (const model::Parameter& parameter : to.table().parameters) {
-    weights.read(parameter.name, to.view(parameter));
+void GoldenFile::read_weight(const model::Parameter& parameter, View local) const {
+  const Shape stored = weights.info(parameter.name).shape;
+  if (!(stored == parameter.shape)) {
+    throw DataError(format("{}: {} has shape {}, the model says {}", weights.path().string(),
+                           parameter.name, to_string(stored), to_string(parameter.shape)));
   }
+  const View real = train::real_part(parameter, local);
+  if (real.numel() > 0) weights.read_slice(parameter.name, train::slice_of(parameter), real);
 }
 
 }  // namespace lckv::golden

@@ -31,9 +31,9 @@ struct GoldenFile {
   std::vector<int32_t> tokens(const std::string& name) const;
   Shape shape(const std::string& name) const { return tensors.info(name).shape; }
 
-  /// Fills every parameter from the weights file; k_proj and v_proj of layers that nobody reads
-  /// stay unread.
-  void load_weights(const model::ParameterSet& to) const;
+  /// Fills this rank's part of a parameter from the weights file; k_proj and v_proj of layers that
+  /// nobody reads stay unread.
+  void read_weight(const model::Parameter& parameter, View local) const;
 };
 
 }  // namespace lckv::golden

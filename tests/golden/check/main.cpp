@@ -1,5 +1,6 @@
 #include <cstdio>
 #include <limits>
+#include <optional>
 
 #include <CLI/CLI.hpp>
 
@@ -55,6 +56,74 @@ void print_row(const std::string& path, const GoldenFile& file, const Report& re
                        : format("<= {:.1e}", tolerance));
 }
 
+const char* spelled(DType dtype) {
+  return dtype == DType::kF64 ? "double" : dtype == DType::kF32 ? "fp32" : "bf16";
+}
+
+struct Totals {
+  int held = 0, above = 0, refused = 0;
+};
+
+double tolerance_of(const GoldenFile& file, DType dtype) {
+  if (dtype == DType::kF64) return kDoubleTolerance;
+  // bf16 is reported, not judged, but what is not a number fails in every precision.
+  return dtype == DType::kF32 ? error_bound(file, 0x1p-24) : std::numeric_limits<double>::max();
+}
+
+/// On rank 0.
+void judge(const std::string& path, const GoldenFile& file, const Report& report,
+           const RunSettings& settings, bool verbose, Totals& totals) {
+  const double tolerance = tolerance_of(file, settings.dtype);
+  print_row(path, file, report, tolerance);
+  if (verbose) {
+    for (const Comparison& c : report.comparisons()) {
+      fmt::print("    {:<60} {:.3e}\n", c.name, c.error);
+    }
+  }
+  ++(report.worst().error <= tolerance ? totals.held : totals.above);
+}
+
+void print_totals(const Totals& totals, size_t files, DType dtype, const std::string& grid) {
+  fmt::print("{} files, {}, {}: {}", files, spelled(dtype), grid,
+             totals.above > 0        ? "FAILED"
+             : dtype == DType::kBF16 ? "reported, every number finite"
+                                     : "every error within its tolerance");
+  if (totals.refused > 0)
+    fmt::print("; {} do not fit the grid and were NOT checked", totals.refused);
+  fmt::print("\n");
+}
+
+int check_files(comm::World& world, const std::vector<std::string>& paths,
+                const RunSettings& settings, const std::string& dump, bool verbose) {
+  const bool speaks = world.rank() == 0;
+  std::vector<std::pair<std::string, Report>> reports;
+  Totals totals;
+  for (const std::string& path : paths) {
+    std::optional<GoldenFile> file;
+    comm::together(world, [&] { file.emplace(GoldenFile::open(path)); });
+    try {
+      Report report = run_file(world, *file, settings);
+      if (speaks) judge(path, *file, report, settings, verbose, totals);
+      reports.emplace_back(paths.size() > 1 ? path.substr(path.find_last_of('/') + 1) + "/" : "",
+                           std::move(report));
+    } catch (const Error& error) {
+      if (error.exit_code() != ExitCode::kConfig) throw;
+      if (speaks) fmt::print("{}: REFUSED: {}\n", path, error.what());
+      ++totals.refused;
+    }
+  }
+  if (speaks && !dump.empty()) write_dump(dump, reports);
+  if (speaks) {
+    const comm::Grid grid{world.size() / settings.tensor, settings.tensor, 0};
+    print_totals(totals, paths.size(), settings.dtype, to_string(grid));
+  }
+  const bool above = comm::any_rank(world.all(), totals.above > 0, "golden");
+  const ExitCode code = above                ? ExitCode::kCheckFailed
+                        : totals.refused > 0 ? ExitCode::kConfig
+                                             : ExitCode::kOk;
+  return static_cast<int>(code);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -62,6 +131,7 @@ int main(int argc, char** argv) {
   std::vector<std::string> paths;
   std::string precision = "double", dump;
   bool verbose = false;
+  RunSettings settings;
   app.add_option("files", paths,
                  "Golden files (case_*, train_*, decode_*), their weights beside them")
       ->required();
@@ -69,6 +139,11 @@ int main(int argc, char** argv) {
                  "double: <= 1e-9; fp32: <= computed bound; bf16: reported")
       ->check(CLI::IsMember({"double", "fp32", "bf16"}));
   app.add_option("--dump", dump, "Write our values to this safetensors file");
+  app.add_option("--tensor", settings.tensor,
+                 "Under mpirun: ranks that share the model; the others are copies with rows of "
+                 "their own")
+      ->check(CLI::PositiveNumber);
+  app.add_flag("--sequence", settings.sequence_parallel, "Sequence parallelism");
   app.add_flag("--verbose", verbose, "One line per tensor");
   try {
     app.parse(argc, argv);
@@ -76,37 +151,18 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
   }
 
-  RunSettings settings;
   settings.dtype = precision == "double" ? DType::kF64
                    : precision == "fp32" ? DType::kF32
                                          : DType::kBF16;
+  std::optional<comm::World> world;
   try {
-    bool all_hold = true;
-    std::vector<std::pair<std::string, Report>> reports;
-    for (const std::string& path : paths) {
-      const GoldenFile file = GoldenFile::open(path);
-      // bf16 is reported, not judged, but what is not a number fails in every precision.
-      const double tolerance = precision == "double" ? kDoubleTolerance
-                               : precision == "fp32" ? error_bound(file, 0x1p-24)
-                                                     : std::numeric_limits<double>::max();
-      Report report = run_file(file, settings);
-      print_row(path, file, report, tolerance);
-      if (verbose) {
-        for (const Comparison& c : report.comparisons())
-          fmt::print("    {:<60} {:.3e}\n", c.name, c.error);
-      }
-      all_hold = all_hold && report.worst().error <= tolerance;
-      reports.emplace_back(paths.size() > 1 ? path.substr(path.find_last_of('/') + 1) + "/" : "",
-                           std::move(report));
-    }
-    if (!dump.empty()) write_dump(dump, reports);
-    fmt::print("{} files, {}: {}\n", paths.size(), precision,
-               !all_hold             ? "FAILED"
-               : precision == "bf16" ? "reported, every number finite"
-                                     : "every error within its tolerance");
-    return all_hold ? 0 : 1;
+    world.emplace(comm::World::join());
+    return check_files(*world, paths, settings, dump, verbose);
   } catch (const Error& error) {
-    fmt::print(stderr, "golden_check: {}\n", error.what());
+    const bool speaks = !world || world->rank() == 0;
+    if (speaks) fmt::print(stderr, "golden_check: {}\n", error.what());
+    const bool agreed = dynamic_cast<const comm::AgreedError*>(&error) != nullptr;
+    if (world && world->size() > 1 && !agreed) world->abort(error.exit_code());
     return static_cast<int>(error.exit_code());
   }
 }

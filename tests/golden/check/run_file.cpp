@@ -2,28 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "lckv/base/text.h"
 #include "lckv/model/model.h"
+#include "lckv/train/parameter_slices.h"
+#include "lckv/train/run_ranks.h"
 #include "lckv/train/trainer.h"
 
 namespace lckv::golden {
 
 namespace {
-
-/// Builds T in an arena of exactly the planned size.
-template <class T>
-struct Planned {
-  template <class... Args>
-  explicit Planned(Args... args) : plan(Arena::planning()) {
-    T planned(plan, args...);
-    arena = std::make_unique<Arena>(Arena::allocate(plan));
-    object = std::make_unique<T>(*arena, args...);
-  }
-  Arena plan;
-  std::unique_ptr<Arena> arena;
-  std::unique_ptr<T> object;
-};
 
 /// Rows of W tokens as inputs (all but the last token of each row, or all) and next-token targets.
 struct Rows {
@@ -42,62 +31,135 @@ Rows cut_rows(std::span<const int32_t> tokens, int64_t width, bool every_input_s
   return rows;
 }
 
-train::Trainer::Options trainer_options(const RunSettings& settings, int64_t B, int64_t T) {
-  train::Trainer::Options options;
-  options.dtype = settings.dtype;
-  options.B = B;
-  options.T = T;
-  return options;
-}
+/// A trainer on the grid, with the weights of a golden file. Copies of the model take rows first ..
+/// end-1 of the global batch, as many as there are.
+class GridTrainer {
+ public:
+  GridTrainer(const GoldenFile& file, const RunSettings& settings, const comm::Communicators& ranks,
+              int64_t rows, int64_t T)
+      : file_(file), ranks_(ranks), all_rows_(rows), T_(T), whole_(file.config, ranks) {
+    B_ = (rows + ranks.grid.dp - 1) / ranks.grid.dp;
+    while (settings.sequence_parallel && B_ * T % ranks.grid.tp != 0) ++B_;
+    first_ = std::min(ranks.grid.dp_rank() * B_, rows);
+    end_ = std::min(first_ + B_, rows);
+    train::Trainer::Options options;
+    options.dtype = settings.dtype;
+    options.B = B_;
+    options.T = T;
+    options.ranks = &ranks;
+    options.sequence_parallel = settings.sequence_parallel;
+    Arena plan = Arena::planning();
+    train::Trainer(plan, file.config, options);
+    arena_.emplace(Arena::allocate(plan));
+    trainer_.emplace(*arena_, file.config, options);
+    trainer_->prepare(stream_);
+    trainer_->set_weights(stream_, [&](const model::Parameter& parameter, View local) {
+      file.read_weight(parameter, local);
+    });
+  }
 
-std::vector<double> logits_of(train::Trainer& trainer, Stream& stream, const Rows& rows) {
-  const model::Dims& d = trainer.network().dims();
-  Buffer logits(accumulator(trainer.weights().dtype()), {d.N(), d.V});
-  trainer.network().logits(stream, trainer.weights(), {rows.inputs, rows.targets, {}},
-                           logits.view());
-  return to_doubles(logits.view());
-}
+  train::Trainer& trainer() { return *trainer_; }
+  Stream& stream() { return stream_; }
+  bool compares() const { return ranks_.grid.rank == 0; }
 
-void run_case(const GoldenFile& file, const RunSettings& settings, Report& report) {
+  /// This copy's rows of a global batch.
+  model::TokenBatch own(const Rows& rows) const {
+    const auto cut = [&](const std::vector<int32_t>& all) {
+      return std::span(all).subspan(static_cast<size_t>(first_ * T_),
+                                    static_cast<size_t>((end_ - first_) * T_));
+    };
+    return {cut(rows.inputs), cut(rows.targets), {}};
+  }
+
+  /// Per row of [N] or [N, width]: those of all copies, in order, without padding rows.
+  std::vector<double> rows_of_all(ConstView local) {
+    const int64_t width = local.numel() / (B_ * T_);
+    const Buffer all(local.dtype(), {ranks_.grid.dp * local.numel()});
+    ranks_.dp->all_gather(stream_, all.view(), local.reshape({local.numel()}), "golden rows");
+    std::vector<double> values = to_doubles(all.view());
+    // Only the last copies' ends are padding.
+    values.resize(static_cast<size_t>(all_rows_ * T_ * width));
+    return values;
+  }
+
+  std::vector<double> logits(const Rows& rows) {
+    const model::Dims& d = trainer_->network().dims();
+    const Buffer logits(accumulator(trainer_->weights().dtype()), {d.N(), d.V});
+    trainer_->network().logits(stream_, trainer_->weights(), own(rows), logits.view());
+    return rows_of_all(logits.view());
+  }
+
+  double sum_over_copies(double value) {
+    ranks_.dp->all_reduce(stream_, View(&value, DType::kF64, {1}), comm::ReduceOp::kSum,
+                          "golden loss");
+    return value;
+  }
+
+  /// Compares whole tensors that the ranks own parts of.
+  void compare_tensors(const std::string& prefix, const std::vector<View>& owned, Report& report) {
+    if (compares()) file_.require_no_others(prefix, trainer_->weights().table());
+    whole_.gather(stream_, owned, [&](const model::Parameter& parameter, ConstView tensor) {
+      const std::string name = prefix + parameter.name;
+      report.compare(name, parameter.shape, to_doubles(tensor),
+                     file_.values(name, parameter.shape));
+    });
+  }
+
+  /// The gradients' sums over all copies.
+  std::vector<View> reduced_gradients() {
+    train::Zero1 zero1(ranks_);
+    const model::ParameterSet& gradients = trainer_->gradients();
+    std::vector<View> owned;
+    for (size_t b = 0; b < gradients.buckets().size(); ++b) {
+      zero1.start_reduce(stream_, gradients, static_cast<int>(b));
+      owned.push_back(
+          model::owned_part(gradients.buckets()[b], gradients.table(), ranks_.grid.dp_rank()));
+    }
+    zero1.finish_reduce();
+    return owned;
+  }
+
+ private:
+  const GoldenFile& file_;
+  const comm::Communicators& ranks_;
+  int64_t all_rows_, T_, B_ = 0, first_ = 0, end_ = 0;
+  train::WholeTensors whole_;
+  Stream stream_;
+  std::optional<Arena> arena_;
+  std::optional<train::Trainer> trainer_;
+};
+
+void run_case(const GoldenFile& file, const RunSettings& settings, const comm::Communicators& ranks,
+              Report& report) {
   const Shape shape = file.shape("tokens");  // [B, T]
-  Planned<train::Trainer> trainer(file.config, trainer_options(settings, shape[0], shape[1]));
-  Stream stream;
-  trainer.object->prepare(stream);
-  file.load_weights(trainer.object->weights());
+  GridTrainer run(file, settings, ranks, shape[0], shape[1]);
   const Rows rows = cut_rows(file.tokens("tokens"), shape[1], false);
-  const Shape logits = {shape[0], shape[1], file.config.vocab_size};
-  report.compare("logits", logits, logits_of(*trainer.object, stream, rows),
-                 file.values("logits", logits));
-
+  const Shape logits_shape = {shape[0], shape[1], file.config.vocab_size};
+  const std::vector<double> logits = run.logits(rows);
   const double scored = static_cast<double>(shape[0] * (shape[1] - 1));
-  const double sum_nll = trainer.object->network().score_with_gradient(
-      stream, trainer.object->weights(), trainer.object->gradients(),
-      {rows.inputs, rows.targets, {}}, 1 / scored, ops::GradMode::kOverwrite);
-  std::vector<double> nll = to_doubles(trainer.object->network().nll());
-  std::vector<double> scored_nll;
-  for (size_t n = 0; n < nll.size(); ++n) {
-    if (rows.targets[n] >= 0) scored_nll.push_back(nll[n]);
+  const double sum_nll = run.sum_over_copies(run.trainer().network().score_with_gradient(
+      run.stream(), run.trainer().weights(), run.trainer().gradients(), run.own(rows), 1 / scored,
+      ops::GradMode::kOverwrite));
+  const std::vector<double> nll = run.rows_of_all(run.trainer().network().nll());
+  const std::vector<View> gradients = run.reduced_gradients();
+  if (run.compares()) {
+    report.compare("logits", logits_shape, logits, file.values("logits", logits_shape));
+    std::vector<double> scored_nll;
+    for (size_t n = 0; n < nll.size(); ++n) {
+      if (rows.targets[n] >= 0) scored_nll.push_back(nll[n]);
+    }
+    const Shape scored_shape = {shape[0], shape[1] - 1};
+    report.compare("nll", scored_shape, scored_nll, file.values("nll", scored_shape));
+    report.compare("loss", {}, {sum_nll / scored}, file.values("loss", {}));
   }
-  const Shape scored_shape = {shape[0], shape[1] - 1};
-  report.compare("nll", scored_shape, scored_nll, file.values("nll", scored_shape));
-  report.compare("loss", {}, {sum_nll / scored}, file.values("loss", {}));
-  file.require_no_others("grad.", trainer.object->gradients().table());
-  for (const model::Parameter& parameter : trainer.object->gradients().table().parameters) {
-    const std::string name = "grad." + parameter.name;
-    report.compare(name, parameter.shape, to_doubles(trainer.object->gradients().view(parameter)),
-                   file.values(name, parameter.shape));
-  }
+  run.compare_tensors("grad.", gradients, report);
 }
 
-void run_training(const GoldenFile& file, const RunSettings& settings, Report& report) {
+void run_training(const GoldenFile& file, const RunSettings& settings,
+                  const comm::Communicators& ranks, Report& report) {
   const Shape shape = file.shape("batches");  // [steps, B, T + 1]
   const int64_t steps = shape[0], B = shape[1], T = shape[2] - 1;
-  Planned<train::Trainer> trainer(file.config, trainer_options(settings, B, T));
-  Stream stream;
-  trainer.object->prepare(stream);
-  file.load_weights(trainer.object->masters());
-  trainer.object->publish_masters(stream);
-
+  GridTrainer run(file, settings, ranks, B, T);
   const std::vector<int32_t> batches = file.tokens("batches");
   const std::vector<double> lrs = file.values("lrs", {steps});
   config::OptimizerConfig optimizer;  // the recipe of the golden README
@@ -111,31 +173,26 @@ void run_training(const GoldenFile& file, const RunSettings& settings, Report& r
     const auto tokens = std::span(batches).subspan(static_cast<size_t>(s * B * (T + 1)),
                                                    static_cast<size_t>(B * (T + 1)));
     const Rows rows = cut_rows(tokens, T + 1, true);
-    const auto next = [&](int64_t) { return model::TokenBatch{rows.inputs, rows.targets, {}}; };
-    const train::StepResult result =
-        trainer.object->step(stream, next, 1, B * T, optimizer, lrs[static_cast<size_t>(s)], s + 1);
+    const model::TokenBatch own = run.own(rows);
+    const train::StepResult result = run.trainer().step(
+        run.stream(), [&](int64_t) { return own; }, 1, std::ssize(own.targets), optimizer,
+        lrs[static_cast<size_t>(s)], s + 1);
     losses.push_back(result.loss);
     norms.push_back(result.grad_norm);
   }
-  report.compare("losses", {steps}, losses, file.values("losses", {steps}));
-  report.compare("grad_norms", {steps}, norms, file.values("grad_norms", {steps}));
-  file.require_no_others("final.", trainer.object->masters().table());
-  for (const model::Parameter& parameter : trainer.object->masters().table().parameters) {
-    const std::string name = "final." + parameter.name;
-    report.compare(name, parameter.shape, to_doubles(trainer.object->masters().view(parameter)),
-                   file.values(name, parameter.shape));
+  if (run.compares()) {
+    report.compare("losses", {steps}, losses, file.values("losses", {steps}));
+    report.compare("grad_norms", {steps}, norms, file.values("grad_norms", {steps}));
   }
+  run.compare_tensors("final.", run.trainer().owned_masters(), report);
 }
 
-void run_decoding(const GoldenFile& file, const RunSettings& settings, Report& report) {
+void run_decoding(const GoldenFile& file, const RunSettings& settings,
+                  const comm::Communicators& ranks, Report& report) {
   const Shape shape = file.shape("tokens");
-  train::Trainer::Options options = trainer_options(settings, shape[0], shape[1]);
-  Planned<train::Trainer> trainer(file.config, options);
-  Stream stream;
-  trainer.object->prepare(stream);
-  file.load_weights(trainer.object->weights());
-  const Rows rows = cut_rows(file.tokens("tokens"), shape[1], false);
-  const std::vector<double> ours = logits_of(*trainer.object, stream, rows);
+  GridTrainer run(file, settings, ranks, shape[0], shape[1]);
+  const std::vector<double> ours = run.logits(cut_rows(file.tokens("tokens"), shape[1], false));
+  if (!run.compares()) return;
   const Shape logits = {shape[0], shape[1], file.config.vocab_size};
   report.compare("logits", logits, ours, file.values("logits", logits));
   report.compare("logits_parallel", logits, ours, file.values("logits_parallel", logits));
@@ -143,17 +200,18 @@ void run_decoding(const GoldenFile& file, const RunSettings& settings, Report& r
 
 }  // namespace
 
-Report run_file(const GoldenFile& file, const RunSettings& settings) {
+Report run_file(comm::World& world, const GoldenFile& file, const RunSettings& settings) {
+  const comm::Communicators ranks = train::join_grid(world, file.config, settings.tensor);
   Report report;
   switch (file.kind) {
     case FileKind::kCase:
-      run_case(file, settings, report);
+      run_case(file, settings, ranks, report);
       break;
     case FileKind::kTrain:
-      run_training(file, settings, report);
+      run_training(file, settings, ranks, report);
       break;
     case FileKind::kDecode:
-      run_decoding(file, settings, report);
+      run_decoding(file, settings, ranks, report);
       break;
   }
   return report;

@@ -1,0 +1,71 @@
+#include "lckv/train/run_ranks.h"
+
+#include "lckv/base/text.h"
+#include "lckv/config/load.h"
+#include "lckv/kernels/table.h"
+#include "lckv/model/dims.h"
+#include "lckv/train/precision.h"
+#include "lckv/train/run_state.h"
+
+namespace lckv::train {
+
+namespace {
+
+comm::Grid grid_of(const config::RunConfig& config, int ranks, int rank) {
+  const comm::Grid grid = comm::make_grid(ranks, rank, static_cast<int>(config.parallel.tensor),
+                                          static_cast<int>(config.parallel.data));
+  std::string problems;
+  for (const std::string& problem : config::validate_grid(config, grid.dp)) {
+    problems += "\n  " + problem;
+  }
+  if (problems.empty()) return grid;
+  throw ConfigError(
+      format("{} ranks as {} do not fit the run:{}", ranks, to_string(grid), problems));
+}
+
+int kv_sharers(const config::ModelConfig& model, const comm::Grid& grid) {
+  model::Dims dims = model::make_dims(model, 1, 1);
+  dims.tp = grid.tp;
+  return static_cast<int>(dims.kv_sharers());
+}
+
+}  // namespace
+
+comm::Communicators join_grid(comm::World& world, const config::RunConfig& config) {
+  comm::Grid grid;
+  comm::together(world, [&] { grid = grid_of(config, world.size(), world.rank()); });
+  return comm::make_communicators(world, grid, kv_sharers(config.model, grid));
+}
+
+comm::Communicators join_grid(comm::World& world, const config::ModelConfig& model,
+                              int64_t tensor) {
+  config::RunConfig run;
+  run.model = model;
+  run.parallel.tensor = tensor;
+  comm::Grid grid;
+  comm::together(world, [&] {
+    grid = comm::make_grid(world.size(), world.rank(), static_cast<int>(tensor), /*data=*/0);
+    run.train.sequences_per_step = grid.dp;  // nothing is trained: any batch will do
+    grid = grid_of(run, world.size(), world.rank());
+  });
+  return comm::make_communicators(world, grid, kv_sharers(model, grid));
+}
+
+comm::Communicators planned_grid(const config::RunConfig& config, int ranks, int rank) {
+  const comm::Grid grid = grid_of(config, ranks, rank);
+  return comm::planned(grid, kv_sharers(config.model, grid));
+}
+
+void require_equal_runs(comm::World& world, const config::RunConfig& config) {
+  comm::require_equal_texts(world, "configuration", config::to_yaml(config));
+  comm::require_equal_texts(world, "precision",
+                            std::string(name(resolve_precision(config.train.precision))));
+  // Ranks of one copy compute the same norm gains and residuals: other instructions, other bits.
+  if (config.parallel.tensor > 1) {
+    comm::require_equal_texts(world, "kernels", ops::kernels({}).name);
+  }
+  comm::require_equal_texts(world, "training data", data_fingerprint(config.data.train));
+  comm::require_equal_texts(world, "validation data", data_fingerprint(config.data.validation));
+}
+
+}  // namespace lckv::train
