@@ -276,9 +276,11 @@ int fail(comm::World& world, const Failure& failure) {
     return static_cast<int>(failure.code);
   }
   constexpr auto kPrecedenceOfRank0 = std::chrono::milliseconds(500);
+  constexpr auto kUntilForwarded = std::chrono::milliseconds(200);
   if (world.rank() != 0) std::this_thread::sleep_for(kPrecedenceOfRank0);
   std::fprintf(stderr, "lckv: %s: %s\n", world.describe_rank().c_str(), failure.message.c_str());
   std::fflush(stderr);
+  std::this_thread::sleep_for(kUntilForwarded);  // the cause comes before what the launcher says
   world.abort(failure.code);
 }
 

@@ -53,6 +53,7 @@ struct RankBench {
   std::string host;
   int64_t planned_bytes = 0;   // tensors of the plan
   int64_t measured_bytes = 0;  // growth of resident memory from before allocation to its peak
+  int64_t scratch_bytes = 0;   // of that: kept by kernels, which the plan does not know
   double step_s = 0;           // of the profiled step
   StepComm comm;               // in it
 };

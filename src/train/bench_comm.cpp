@@ -52,20 +52,20 @@ std::vector<double> time_calls(Communicator& all, int64_t calls,
   return seconds;
 }
 
-/// As many calls as fit into about `budget_s`, three at least; sorted.
+/// Calls for about `budget_s`, sorted: batches of doubling size until the time is up on any rank.
 std::vector<double> time_for(Communicator& all, double budget_s,
                              const std::function<void()>& call) {
   constexpr int64_t kWarmupCalls = 3, kMostCalls = 20'000;
-  std::vector<double> pace_s(1);
-  for (int64_t i = 0; i < kWarmupCalls; ++i) {
-    const Stopwatch watch;
-    all.barrier(kLabel);
-    call();
-    pace_s[0] = watch.elapsed_s();
+  time_calls(all, kWarmupCalls, call);
+  std::vector<double> seconds, spent_s = {0};
+  const Stopwatch watch;
+  for (int64_t batch = 3; spent_s[0] < budget_s && std::ssize(seconds) < kMostCalls;
+       batch = std::ssize(seconds)) {
+    const std::vector<double> more = time_calls(all, batch, call);
+    seconds.insert(seconds.end(), more.begin(), more.end());
+    spent_s[0] = watch.elapsed_s();
+    take_slowest(all, spent_s);
   }
-  take_slowest(all, pace_s);
-  const auto fits = static_cast<int64_t>(std::min(budget_s / pace_s[0], double(kMostCalls)));
-  std::vector<double> seconds = time_calls(all, std::max<int64_t>(3, fits), call);
   std::sort(seconds.begin(), seconds.end());
   return seconds;
 }

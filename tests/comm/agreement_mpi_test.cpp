@@ -21,7 +21,7 @@ template <class F>
 std::pair<ExitCode, std::string> outcome(const F& fail) {
   try {
     together(world(), [&] { fail(world().rank()); });
-  } catch (const Error& error) {
+  } catch (const AgreedError& error) {
     return {error.exit_code(), error.what()};
   }
   return {ExitCode::kOk, ""};
@@ -93,7 +93,7 @@ TEST(RequireEqualTexts, NamesTheRanksThatDifferAndTheLine) {
   try {
     require_equal_texts(world(), "configuration", text);
     ADD_FAILURE() << "accepted";
-  } catch (const ConfigError& error) {
+  } catch (const AgreedError& error) {
     EXPECT_EQ(
         std::string(error.what()),
         place(odd) + ": configuration differs from rank 0's: line 2 is 'lr: 3', there 'lr: 2'");
@@ -104,7 +104,7 @@ TEST(RequireEqualTexts, SeesAMissingEnd) {
   try {
     require_equal_texts(world(), "environment", world().rank() == 1 ? "a" : "a\nb");
     ADD_FAILURE() << "accepted";
-  } catch (const ConfigError& error) {
+  } catch (const AgreedError& error) {
     EXPECT_THAT(error.what(), HasSubstr(place(1) + ": environment differs from rank 0's: line 2 "
                                                    "is missing, there 'b'"));
     EXPECT_THAT(error.what(), Not(HasSubstr(place(2 % world().size()))));

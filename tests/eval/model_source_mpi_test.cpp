@@ -98,7 +98,7 @@ TEST_F(ModelSourceOnRanks, RefusesAnotherModelOnOneRank) {
     config_.rope_theta = 20000;
     save_run_folder(whole_.set());
   }
-  test::expect_refusal<ConfigError>([&] { ModelSource::open(test::world(), run_); },
+  test::expect_refusal<comm::AgreedError>([&] { ModelSource::open(test::world(), run_); },
                                     last_rank() + ": model differs from rank 0's");
 }
 

@@ -30,7 +30,8 @@ TEST_P(Bench, MeasuresTheMemoryThatThePlanForetold) {
   EXPECT_GT(own.planned_bytes, 150 << 20);
   // What the plan leaves out: scratch of kernels, generated code.
   EXPECT_NEAR(double(own.measured_bytes), double(own.planned_bytes),
-              0.05 * double(own.planned_bytes));
+              0.05 * double(own.planned_bytes))
+      << "kernel scratch: " << own.scratch_bytes;
   EXPECT_GT(result.executed_frac, 0);
   EXPECT_GT(result.work.total_s(), 0.5 * result.profiled_step_s);
   EXPECT_TRUE(own.comm.empty());
