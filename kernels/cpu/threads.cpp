@@ -2,6 +2,7 @@
 
 #include "lckv/base/error.h"
 #include "lckv/base/text.h"
+#include "lckv/kernels/cpu/thread_scratch.h"
 #include "lckv/kernels/cpu_threads.h"
 
 namespace lckv::ops {
@@ -12,5 +13,7 @@ void set_cpu_threads(int threads) {
 }
 
 int cpu_threads() { return omp_get_max_threads(); }
+
+int64_t cpu_scratch_bytes() { return cpu::thread_scratch_bytes(); }
 
 }  // namespace lckv::ops

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -9,6 +8,7 @@
 #include "lckv/config/run.h"
 #include "lckv/kernels/profile.h"
 #include "lckv/train/chrome_trace.h"
+#include "lckv/train/step_comm.h"
 
 namespace lckv::train {
 
@@ -18,34 +18,6 @@ struct BenchSettings {
   double gemm_s = 5;         // spent on the matmul rate, half before and half after the steps
   bool keep_timelines = false;
 };
-
-/// Seconds that one rank spent on communication in one step.
-struct CommTimes {
-  double blocking_s = 0;  // the main lane ran collectives itself
-  double waited_s = 0;    // the main lane waited for started ones to finish
-  double started_s = 0;   // started ones ran, in lanes of their own
-  double hidden_s = 0;    // of that: while the main lane did not wait for that lane
-  double awaited_s = 0;   // of that: while it did
-
-  /// What the step would be shorter by without communication, memory and cores being shared aside.
-  double exposed_s() const { return blocking_s + waited_s; }
-  CommTimes& operator+=(const CommTimes& other);
-};
-
-/// A rank's communication under one label.
-struct LabelComm {
-  std::string collective;  // "all_reduce", ...
-  int64_t calls = 0;
-  int64_t sent_bytes = 0;
-  CommTimes times;
-};
-using StepComm = std::map<std::string, LabelComm>;  // by label
-
-CommTimes total(const StepComm& comm);
-
-/// What a step's spans say about its collectives, beside what was counted of them. Pure.
-StepComm measure_comm(const std::vector<TimelineSpan>& spans,
-                      const std::map<std::string, comm::Traffic>& traffic);
 
 /// One rank's own.
 struct RankBench {
@@ -86,5 +58,8 @@ BenchResult bench_training(comm::World& world, const config::RunConfig& config,
 
 std::string to_text(const BenchResult& result);
 std::string to_json(const BenchResult& result);
+
+/// Collective: every rank's, by rank, on all of them.
+std::vector<RankBench> gather_ranks(comm::Communicator& all, const RankBench& own);
 
 }  // namespace lckv::train

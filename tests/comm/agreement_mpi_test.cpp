@@ -94,6 +94,7 @@ TEST(RequireEqualTexts, NamesTheRanksThatDifferAndTheLine) {
     require_equal_texts(world(), "configuration", text);
     ADD_FAILURE() << "accepted";
   } catch (const AgreedError& error) {
+    EXPECT_EQ(error.exit_code(), ExitCode::kConfig);
     EXPECT_EQ(
         std::string(error.what()),
         place(odd) + ": configuration differs from rank 0's: line 2 is 'lr: 3', there 'lr: 2'");
@@ -105,6 +106,7 @@ TEST(RequireEqualTexts, SeesAMissingEnd) {
     require_equal_texts(world(), "environment", world().rank() == 1 ? "a" : "a\nb");
     ADD_FAILURE() << "accepted";
   } catch (const AgreedError& error) {
+    EXPECT_EQ(error.exit_code(), ExitCode::kConfig);
     EXPECT_THAT(error.what(), HasSubstr(place(1) + ": environment differs from rank 0's: line 2 "
                                                    "is missing, there 'b'"));
     EXPECT_THAT(error.what(), Not(HasSubstr(place(2 % world().size()))));
