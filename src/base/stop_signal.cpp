@@ -10,7 +10,8 @@ namespace {
 
 std::atomic<bool> requested{false};
 
-/// Launchers and terminals may both deliver one Ctrl-C: only a SIGINT this much later is a second one.
+/// Launchers and terminals may both deliver one Ctrl-C: only a SIGINT this much later is a second
+/// one.
 constexpr int64_t kSecondSigintAfter_ms = 1000;
 volatile std::sig_atomic_t received = 0;
 std::atomic<int64_t> first_ms{0};

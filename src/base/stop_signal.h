@@ -5,7 +5,8 @@
 namespace lckv {
 
 /// From now on SIGINT, SIGTERM and SIGUSR1 set stop_requested() instead of ending the process; a
-/// SIGINT more than a second after one of them ends it at once. Only for commands that poll stop_requested().
+/// SIGINT more than a second after one of them ends it at once. Only for commands that poll
+/// stop_requested().
 void catch_stop_signals();
 
 /// Set by the signals above; long work polls it at safe points.

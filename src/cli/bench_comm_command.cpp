@@ -11,7 +11,7 @@ ExitCode run_bench_comm(comm::World& world, const BenchCommArgs& args) {
   // As in training: ranks that share a machine share out its cores.
   train::use_threads(world, /*threads=*/0, /*oversubscribe=*/false);
   const train::BenchCommResult result =
-      train::bench_collectives(world, {args.max_bytes, args.seconds});
+      train::bench_collectives(world, {args.max_bytes, args.budget_s});
   if (world.rank() != 0) return ExitCode::kOk;
   fmt::print("{}", train::to_text(result));
   if (!args.json.empty()) checkpoint::write_file_atomically(args.json, train::to_json(result));

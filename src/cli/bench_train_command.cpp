@@ -2,6 +2,7 @@
 
 #include "lckv/checkpoint/atomic_file.h"
 #include "lckv/cli/commands.h"
+#include "lckv/comm/agreement.h"
 #include "lckv/config/load.h"
 #include "lckv/train/bench.h"
 #include "lckv/train/chrome_trace.h"

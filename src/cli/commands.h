@@ -80,7 +80,7 @@ struct BenchTrainArgs {
 
 struct BenchCommArgs {
   int64_t max_bytes = int64_t{64} << 20;
-  double seconds = 0.3;  // spent on each collective and size
+  double budget_s = 0.3;  // spent on each collective and size
   std::string json;
 };
 

@@ -11,6 +11,7 @@
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/atomic_file.h"
 #include "lckv/cli/commands.h"
+#include "lckv/comm/agreement.h"
 #include "lckv/eval/multiple_choice.h"
 #include "lckv/eval/perplexity.h"
 #include "lckv/kernels/table.h"
@@ -102,8 +103,9 @@ nlohmann::ordered_json score_store(const Evaluation& e) {
   const eval::PerplexityResult r =
       placed->scorer->score(placed->stream, e.weights, *loader, &stop_requested());
   if (!std::isfinite(r.mean_nll)) {
-    throw DataError(
-        format("{}: the loss on {} is not finite", e.source.describe(), e.args.perplexity));
+    throw comm::AgreedError(
+        format("{}: the loss on {} is not finite", e.source.describe(), e.args.perplexity),
+        ExitCode::kData);
   }
   if (e.speaks()) {
     fmt::print(

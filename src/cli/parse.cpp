@@ -1,25 +1,17 @@
-#include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <functional>
-#include <optional>
-#include <thread>
 
 #include <CLI/CLI.hpp>
 
-#include "lckv/base/log.h"
 #include "lckv/base/text.h"
 #include "lckv/cli/commands.h"
-#include "lckv/comm/world.h"
+#include "lckv/cli/program.h"
+#include "lckv/comm/agreement.h"
 
 namespace lckv::cli {
 
 namespace {
-
-/// What the command line asked for; collective over the world for some, for rank 0 alone else.
-using Command = std::function<ExitCode(comm::World&)>;
 
 /// A command that one process carries out.
 template <class Args>
@@ -41,6 +33,7 @@ Command distributed(std::shared_ptr<Args> args, ExitCode (*run)(comm::World&, co
 }
 
 constexpr int kMaxThreads = 4096;
+constexpr int kMaxRanks = 65536;
 
 const char* const kFooter =
     "Exit codes: 0 done, 1 a check did not hold, 2 command line, 3 configuration, 4 data, 5 file "
@@ -124,7 +117,7 @@ void add_plan(CLI::App& app, Command& chosen) {
   command
       ->add_option("--ranks", args->ranks,
                    "Plan for so many ranks; default: parallel.tensor x parallel.data")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, kMaxRanks));
   command->callback([args, &chosen] { chosen = alone("plan", args, run_plan); });
 }
 
@@ -167,7 +160,7 @@ void add_eval(CLI::App& app, Command& chosen) {
       ->add_option("--tensor", args->tensor,
                    "Under mpirun: ranks that share one copy of the model; the rest are copies that "
                    "take turns")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, kMaxRanks))
       ->capture_default_str();
   command->add_flag("--oversubscribe", args->oversubscribe, "More threads than cores are wanted");
   command->add_option("--json", args->json, "Write the result to this file");
@@ -224,7 +217,7 @@ void add_bench_comm(CLI::App& bench, Command& chosen) {
   command->add_option("--max-bytes", args->max_bytes, "Largest message")
       ->check(CLI::Range(int64_t{4}, int64_t{1} << 40))
       ->capture_default_str();
-  command->add_option("--seconds", args->seconds, "Spent on each collective and size")
+  command->add_option("--seconds", args->budget_s, "Spent on each collective and size")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command->add_option("--json", args->json, "Write the result to this file");
@@ -236,67 +229,6 @@ void add_bench(CLI::App& app, Command& chosen) {
   bench->require_subcommand(1);
   add_bench_train(*bench, chosen);
   add_bench_comm(*bench, chosen);
-}
-
-/// What went wrong, as the user reads it, and the exit code.
-struct Failure {
-  std::string message;
-  ExitCode code;
-  bool agreed = false;  // every rank has the same
-};
-
-/// Nothing when the command succeeded.
-std::optional<Failure> failure_of(const std::function<void()>& work) {
-  try {
-    work();
-    return std::nullopt;
-  } catch (const comm::AgreedError& error) {
-    return Failure{error.what(), error.exit_code(), true};
-  } catch (const Error& error) {
-    return Failure{error.what(), error.exit_code()};
-  } catch (const std::bad_alloc&) {
-    return Failure{"out of memory", ExitCode::kIo};
-  } catch (const std::exception& error) {
-    return Failure{format("internal error: {}", error.what()), ExitCode::kInternal};
-  }
-}
-
-void flush_results() {
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    throw IoError(format("standard output: cannot be written: {}", std::strerror(errno)));
-  }
-}
-
-/// What all ranks have agreed on is said by rank 0, and each ends by itself. A rank that fails alone
-/// ends them all: they would wait for it for ever. Where all fail alike after all, rank 0 is given time
-/// to say so for everybody.
-int fail(comm::World& world, const Failure& failure) {
-  if (world.size() == 1 || failure.agreed) {
-    if (world.rank() == 0) std::fprintf(stderr, "lckv: %s\n", failure.message.c_str());
-    return static_cast<int>(failure.code);
-  }
-  constexpr auto kPrecedenceOfRank0 = std::chrono::milliseconds(500);
-  constexpr auto kUntilForwarded = std::chrono::milliseconds(200);
-  if (world.rank() != 0) std::this_thread::sleep_for(kPrecedenceOfRank0);
-  std::fprintf(stderr, "lckv: %s: %s\n", world.describe_rank().c_str(), failure.message.c_str());
-  std::fflush(stderr);
-  std::this_thread::sleep_for(kUntilForwarded);  // the cause comes before what the launcher says
-  world.abort(failure.code);
-}
-
-int run_in_world(const Command& chosen) {
-  std::optional<comm::World> world;
-  if (const auto failure = failure_of([&] { world.emplace(comm::World::join()); })) {
-    std::fprintf(stderr, "lckv: %s\n", failure->message.c_str());
-    return static_cast<int>(failure->code);
-  }
-  set_log_quiet(world->rank() != 0);  // rank 0 speaks
-  ExitCode code = ExitCode::kOk;
-  const auto failure = failure_of([&] {
-    code = chosen(*world);
-    flush_results();
-  });
-  return failure ? fail(*world, *failure) : static_cast<int>(code);
 }
 
 }  // namespace

@@ -43,10 +43,6 @@ void print_parameters(const model::ParameterTable& table,
       with_thousands(kv_layers * 2 * d.Ckv() * 2), with_thousands(d.L * 2 * d.Ckv() * 2));
 }
 
-}  // namespace
-
-namespace {
-
 /// Every rank holds and sends the same, vocabulary padding included.
 void print_rank(const config::RunConfig& config, DType dtype, const comm::Communicators& ranks,
                 int64_t micro_batches) {

@@ -1,9 +1,10 @@
+#include "lckv/comm/agreement.h"
+
 #include <algorithm>
 #include <cstring>
 #include <new>
 
 #include "lckv/base/text.h"
-#include "lckv/comm/world.h"
 
 namespace lckv::comm {
 
@@ -73,9 +74,11 @@ std::vector<std::string> gather_texts(Communicator& group, const std::string& te
   return texts;
 }
 
-void together(World& world, const std::function<void()>& work) {
-  if (world.size() == 1) return work();
-  const std::vector<std::string> outcomes = gather_texts(world.all(), to_text(outcome_of(work)));
+namespace {
+
+/// Throws on all ranks what the lowest failing one met; `name` tells who a rank is.
+void throw_if_any_failed(Communicator& group, const Outcome& here, const std::string& name) {
+  const std::vector<std::string> outcomes = gather_texts(group, to_text(here));
   const auto failed = std::find_if(outcomes.begin(), outcomes.end(),
                                    [](const std::string& outcome) { return !outcome.empty(); });
   if (failed == outcomes.end()) return;
@@ -83,8 +86,30 @@ void together(World& world, const std::function<void()>& work) {
                   [&](const std::string& outcome) { return outcome == *failed; })) {
     throw to_error(*failed, "");
   }
-  const auto names = gather_texts(world.all(), world.describe_rank());
+  const auto names = gather_texts(group, name);
   throw to_error(*failed, names[static_cast<size_t>(failed - outcomes.begin())] + ": ");
+}
+
+}  // namespace
+
+void together(World& world, const std::function<void()>& work) {
+  if (world.size() == 1) return work();
+  throw_if_any_failed(world.all(), outcome_of(work), world.describe_rank());
+}
+
+bool stops_after(Communicator& group, bool stop, const std::function<void()>& work) {
+  Outcome outcome;
+  if (group.size() == 1) {
+    work();
+  } else {
+    outcome = outcome_of(work);
+  }
+  enum : int32_t { kGoOn, kStop, kFailed };
+  Stream stream;
+  int32_t state = outcome.code != ExitCode::kOk ? kFailed : stop ? kStop : kGoOn;
+  group.all_reduce(stream, View(&state, DType::kI32, {1}), ReduceOp::kMax, "stop");
+  if (state == kFailed) throw_if_any_failed(group, outcome, format("rank {}", group.rank()));
+  return state == kStop;
 }
 
 void require_equal_texts(World& world, const std::string& what, const std::string& text) {

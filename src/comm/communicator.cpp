@@ -41,11 +41,13 @@ const char* name(CollectiveKind kind) {
   throw InternalError("unknown collective");
 }
 
+Pending::~Pending() {
+  if (release_) release_();
+}
+
 void Pending::finish() {
-  if (!wait_) return;
-  const std::function<void()> wait = std::move(wait_);
-  wait_ = nullptr;
-  wait();
+  release_ = {};
+  if (const auto wait = std::exchange(wait_, {})) wait();
 }
 
 Communicator::Communicator(std::string name, int rank, int size)

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "lckv/tensor/stream.h"
 #include "lckv/tensor/view.h"
@@ -33,20 +34,31 @@ struct Collective {
   const char* label;  // what it is for: "tp attention out"; a literal
 };
 
-/// A started collective. Its views must stay as they are, its inputs unwritten, until finish().
+/// A started collective. Its views must stay as they are, its inputs unwritten, until finish() has
+/// returned or the Pending is gone.
 class Pending {
  public:
   Pending() = default;  // nothing under way
-  explicit Pending(std::function<void()> wait) : wait_(std::move(wait)) {}
-  Pending(Pending&&) = default;
-  Pending& operator=(Pending&&) = default;
+  /// `release` returns when nothing touches the views any more; it does not throw.
+  explicit Pending(std::function<void()> wait, std::function<void()> release = {})
+      : wait_(std::move(wait)), release_(std::move(release)) {}
+  /// Unfinished: it runs to its end, or is given up while an exception unwinds, because other ranks
+  /// may never come; in both cases its memory is free afterwards.
+  ~Pending();
+  Pending(Pending&& other) noexcept
+      : wait_(std::exchange(other.wait_, {})), release_(std::exchange(other.release_, {})) {}
+  Pending& operator=(Pending&& other) noexcept {
+    std::swap(wait_, other.wait_);
+    std::swap(release_, other.release_);
+    return *this;
+  }
 
   /// Returns when the result is in place. Throws what the collective met. Once only; a second call
   /// does nothing.
   void finish();
 
  private:
-  std::function<void()> wait_;
+  std::function<void()> wait_, release_;
 };
 
 /// What has gone through a communicator under one label.
@@ -60,12 +72,13 @@ struct Traffic {
 ///
 /// Every function is collective: all ranks of the group call it, in the same order, with equal
 /// shapes, dtypes, op, root and label. Afterwards all ranks hold equal bits: sums run in rank order
-/// 0, 1, .. size-1, in F32 for BF16 and F32, in F64 for F64, whatever the size and the path the data
-/// took, rounded once at the end; I32 and I64 sums wrap. A group of one does nothing but copies.
+/// 0, 1, .. size-1, in F32 for BF16 and F32, in F64 for F64, whatever the size and the path the
+/// data took, rounded once at the end; I32 and I64 sums wrap. A group of one does nothing but
+/// copies.
 ///
-/// Views are contiguous. The blocking functions return when the result is in place. They may be used
-/// while started collectives of the same communicator are under way; started ones run in the order
-/// of their start, beside the caller. All calls of one communicator come from one thread.
+/// Views are contiguous. The blocking functions return when the result is in place. They may be
+/// used while started collectives of the same communicator are under way; started ones run in the
+/// order of their start, beside the caller. All calls of one communicator come from one thread.
 ///
 /// Throws CommError naming the communicator, collective and label when the transport fails;
 /// ShapeError or DTypeError when the views do not fit, before anything is sent.

@@ -9,7 +9,8 @@ namespace lckv::comm {
 
 class World;
 
-/// One rank's place in the grid and the groups it belongs to. All are always there; many have size 1.
+/// One rank's place in the grid and the groups it belongs to. All are always there; many have size
+/// 1.
 struct Communicators {
   Grid grid;
   std::unique_ptr<Communicator> world;  // all ranks

@@ -8,8 +8,8 @@
 
 #include <sched.h>
 
-#include "lckv/base/process.h"
 #include "lckv/base/text.h"
+#include "lckv/comm/agreement.h"
 
 namespace lckv::comm {
 
@@ -66,11 +66,11 @@ std::string counted(size_t number, const char* noun) {
   const bool shared =
       std::any_of(mask.begin(), mask.end(), [&](int core) { return users.at(core) > 1; });
   if (!shared) {
-    throw ConfigError(
-        format("train.threads is {}, but the launcher bound this rank to {}; start with mpirun "
-               "--bind-to none, or --map-by slot:PE={} (srun --cpus-per-task={}), or set "
-               "parallel.oversubscribe: true",
-               requested, counted(mask.size(), "core"), requested, requested));
+    throw ConfigError(format(
+        "train.threads is {}, but this process may use {}; if a launcher bound it, start with "
+        "mpirun --bind-to none, or --map-by slot:PE={} (srun --cpus-per-task={}); or set "
+        "parallel.oversubscribe: true",
+        requested, counted(mask.size(), "core"), requested, requested));
   }
   const size_t fit = users.size() / static_cast<size_t>(requested);
   throw ConfigError(
@@ -84,7 +84,9 @@ std::string counted(size_t number, const char* noun) {
 Cores cores_of_this_thread() {
   cpu_set_t mask;
   CPU_ZERO(&mask);
-  if (sched_getaffinity(0, sizeof(mask), &mask) != 0) return {0};
+  if (sched_getaffinity(0, sizeof(mask), &mask) != 0) {
+    throw IoError(format("the cores of this process: {}", std::strerror(errno)));
+  }
   Cores cores;
   for (int core = 0; core < CPU_SETSIZE; ++core) {
     if (CPU_ISSET(static_cast<size_t>(core), &mask)) cores.push_back(core);
@@ -141,7 +143,9 @@ CoreShare share_cores(const std::vector<std::vector<int>>& masks, int rank, int 
 }
 
 int take_cores(World& world, int requested, bool oversubscribe) {
-  if (world.size() == 1) return requested > 0 ? requested : usable_cores();
+  if (world.size() == 1) {
+    return share_cores({cores_of_this_thread()}, 0, requested, oversubscribe).threads;
+  }
   const std::vector<Cores> masks = gather_masks(world);
   CoreShare share;
   together(world, [&] {

@@ -48,8 +48,8 @@ class MpiMessages {
 
   void send(const void* bytes, int64_t count_bytes, int to, int tag);
   void receive(void* bytes, int64_t count_bytes, int from, int tag);
-  /// Returns when all have arrived or left; calls `pause` between two looks, which may throw. Throws
-  /// CommError when a message had another length than expected.
+  /// Returns when all have arrived or left; calls `pause` between two looks, which may throw.
+  /// Throws CommError when a message had another length than expected.
   void wait(const std::function<void()>& pause);
 
  private:

@@ -57,10 +57,17 @@ Pending MpiCommunicator::start(Stream& stream, const Collective& call) {
     const TimelineScope scope(call.label, "collective");
     started_.run(name(), call);
   });
-  return Pending([done, label = call.label] {
+  const auto wait = [done, label = call.label] {
     const TimelineScope scope(label, "wait");
     done.get();
-  });
+  };
+  const auto release = [this, done] {
+    // Done, and the communicator may be gone.
+    if (done.wait_for(microseconds(0)) == std::future_status::ready) return;
+    if (std::uncaught_exceptions() > 0) started_.abandon();
+    done.wait();
+  };
+  return Pending(wait, release);
 }
 
 std::unique_ptr<Communicator> make_mpi_communicator(const std::string& name, MpiComm comm) {

@@ -14,8 +14,8 @@ class MpiCommunicator final : public Communicator {
  public:
   /// Collective over `comm`, which has two ranks or more.
   MpiCommunicator(const std::string& name, MpiComm comm);
-  /// Started collectives that nobody finished run to their end; they are given up while an exception
-  /// unwinds, because other ranks may never come.
+  /// Started collectives that nobody finished run to their end; they are given up while an
+  /// exception unwinds, because other ranks may never come.
   ~MpiCommunicator() override;
 
   void set_limits(const MpiLimits& limits);

@@ -57,6 +57,9 @@ void MpiTransport::run(const std::string& group, const Collective& call) {
   } catch (const CommError& error) {
     failure_ = format("{}: {}", place(), error.what());
     throw CommError(failure_);
+  } catch (const std::exception& error) {
+    failure_ = format("{}: {}", place(), error.what());
+    throw;
   }
 }
 

@@ -15,8 +15,8 @@ namespace lckv::comm {
 
 namespace {
 
-/// MPI between its start and its end. It is not ended while an exception unwinds: that waits for the
-/// other ranks, which wait for this one.
+/// MPI between its start and its end. It is not ended while an exception unwinds: that waits for
+/// the other ranks, which wait for this one.
 class MpiSession {
  public:
   MpiSession() {

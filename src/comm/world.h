@@ -1,9 +1,7 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "lckv/base/error.h"
 #include "lckv/comm/communicator.h"
@@ -14,8 +12,8 @@ namespace lckv::comm {
 /// process, made first and destroyed last.
 class World {
  public:
-  /// Joins them through MPI when a launcher's variables are set (Open MPI, PMIx, PMI, or a Slurm step
-  /// of several tasks); else this process is a world of one and MPI is not touched.
+  /// Joins them through MPI when a launcher's variables are set (Open MPI, PMIx, PMI, or a Slurm
+  /// step of several tasks); else this process is a world of one and MPI is not touched.
   ///
   /// Throws CommError when MPI cannot be initialised with thread support, or sees another number of
   /// processes than the launcher started (srun without --mpi=pmix: each would train alone).
@@ -50,26 +48,5 @@ class World {
   explicit World(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
-
-/// Collective: every rank's text, by rank.
-std::vector<std::string> gather_texts(Communicator& group, const std::string& text);
-
-/// What is thrown on every rank of several at once: whoever reports it says it once, and nobody need be
-/// aborted.
-struct AgreedError : Error {
-  using Error::Error;
-};
-
-/// Collective: runs `work` on every rank, then throws AgreedError on all of them when it threw on any: what the
-/// lowest failing rank threw, with its exit code, behind "rank 3 (node17): " unless every rank failed
-/// alike. Start-up goes in stages of this, so that one mistake is reported once and nobody hangs.
-void together(World& world, const std::function<void()>& work);
-
-/// Collective: throws AgreedError (kConfig) on all ranks naming each rank whose `text` differs from rank 0's,
-/// with the first line that differs: "rank 2 (node17): configuration differs from rank 0's: ...".
-void require_equal_texts(World& world, const std::string& what, const std::string& text);
-
-/// Collective: whether any rank says so.
-bool any_rank(Communicator& group, bool here, const char* label);
 
 }  // namespace lckv::comm

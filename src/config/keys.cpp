@@ -10,7 +10,7 @@ constexpr double kMaxExtent = std::numeric_limits<int32_t>::max();
 constexpr double kMaxLayers = 10000;
 constexpr double kMaxPasses = 65536;  // P >= T changes nothing any more (spec/lckv.md 5, lemma)
 constexpr double kMaxThreads = 4096;
-constexpr double kMaxTensor = 65536;
+constexpr double kMaxRanks = 65536;
 
 Range at_least(double min) { return {.min = min}; }
 Range from_to(double min, double max) { return {.min = min, .max = max}; }
@@ -61,8 +61,8 @@ std::vector<Key> keys_of(TrainConfig& t) {
 }
 
 std::vector<Key> keys_of(ParallelConfig& p) {
-  return {{"parallel.tensor", &p.tensor, from_to(1, kMaxTensor)},
-          {"parallel.data", IntegerOrAuto{&p.data}, at_least(1)},
+  return {{"parallel.tensor", &p.tensor, from_to(1, kMaxRanks)},
+          {"parallel.data", IntegerOrAuto{&p.data}, from_to(1, kMaxRanks)},
           {"parallel.sequence", &p.sequence},
           {"parallel.oversubscribe", &p.oversubscribe}};
 }

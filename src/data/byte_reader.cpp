@@ -102,7 +102,8 @@ class ZstdReader : public ByteReader {
   size_t read(char* out, size_t capacity) override {
     ZSTD_outBuffer output{out, capacity, 0};
     while (output.pos == 0) {
-      // At the end of the file the decoder may still hold output: it is asked once more, with nothing.
+      // At the end of the file the decoder may still hold output: it is asked once more, with
+      // nothing.
       const bool at_end = input_.pos == input_.size && !refill();
       if (at_end && !inside_frame_) return 0;
       const size_t result = ZSTD_decompressStream(stream_.get(), &output, &input_);

@@ -43,8 +43,8 @@ struct SequenceShare {
 };
 
 /// Shuffled batches of `config.train` without end, made ready by a thread of their own. The stream
-/// of sequences is a function of (stores, T, seed) alone, neither of B nor of the shares: the shares
-/// of a step, one behind the other, are the stream's next per_step sequences.
+/// of sequences is a function of (stores, T, seed) alone, neither of B nor of the shares: the
+/// shares of a step, one behind the other, are the stream's next per_step sequences.
 class TrainLoader {
  public:
   /// Opens the stores. Throws what TokenCorpus throws; DataError when they hold no whole sequence.

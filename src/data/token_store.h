@@ -63,9 +63,10 @@ class TokenStore {
   const std::string& path() const;
   const TokenStoreInfo& info() const;
 
-  /// Tokens first .. first + out.size() - 1. Each block is compared with its checksum when something
-  /// of it is read for the first time. Throws DataError naming a token outside the vocabulary and its
-  /// row, a block that differs from its checksum, or the range that cannot be read.
+  /// Tokens first .. first + out.size() - 1. Each block is compared with its checksum when
+  /// something of it is read for the first time. Throws DataError naming a token outside the
+  /// vocabulary and its row, a block that differs from its checksum, or the range that cannot be
+  /// read.
   void read(int64_t first, std::span<int32_t> out) const;
 
   /// Row of each document's first token, ascending, followed by the token count. Read and checked

@@ -5,8 +5,8 @@
 
 namespace lckv::eval {
 
-/// Of a network that keeps no gradients and runs the passes of `mode` over [B, T] tokens; `ranks` are
-/// the grid's and outlive it.
+/// Of a network that keeps no gradients and runs the passes of `mode` over [B, T] tokens; `ranks`
+/// are the grid's and outlive it.
 model::ModelOptions inference_options(DType dtype, int64_t B, int64_t T, const ForwardMode& mode,
                                       const comm::Communicators* ranks = &comm::single_process());
 

@@ -39,11 +39,12 @@ struct MultipleChoiceResult {
 ///   log p(choice) = sum over the tokens of " " + choice of log softmax(logits before the
 ///   token)[token]
 ///
-/// Tokens are split as encode_pair() does, with at most max_position_embeddings inputs. Weights, this
-/// rank's share, are read in place. Collective over the grid, with equal questions and tokenizer; the
-/// same bits on every rank, and for every number of copies. Throws DataError naming the question when
-/// a choice cannot be scored or a score is not finite, or when the tokenizer has more tokens than the
-/// model; Interrupted when `stop` becomes true on any rank; on all ranks alike.
+/// Tokens are split as encode_pair() does, with at most max_position_embeddings inputs. Weights,
+/// this rank's share, are read in place. Collective over the grid, with equal questions and
+/// tokenizer; the same bits on every rank, and for every number of copies. Throws DataError naming
+/// the question when a choice cannot be scored or a score is not finite, or when the tokenizer has
+/// more tokens than the model; Interrupted when `stop` becomes true on any rank; on all ranks
+/// alike.
 MultipleChoiceResult answer_questions(Stream& stream, const config::ModelConfig& config,
                                       const model::ParameterSet& weights,
                                       const data::Tokenizer& tokenizer,

@@ -1,13 +1,15 @@
 #include "lckv/eval/perplexity.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 #include "lckv/base/clock.h"
 #include "lckv/base/error.h"
 #include "lckv/base/text.h"
-#include "lckv/comm/world.h"
+#include "lckv/comm/agreement.h"
 #include "lckv/eval/inference_options.h"
 
 namespace lckv::eval {
@@ -57,18 +59,22 @@ PerplexityResult Scorer::score(Stream& stream, const model::ParameterSet& weight
   // Of every batch, from the copy whose turn it was: summed in their order, whoever scored them.
   std::vector<double> nll(static_cast<size_t>(loader.batches()), 0.0), scored(nll.size(), 0.0);
   loader.rewind();
-  for (int64_t batch = 0; batch < loader.batches(); ++batch) {
-    if (batch % copies == 0 && comm::any_rank(*ranks_.world, stop && *stop, "stop")) {
+  for (int64_t first = 0; first < loader.batches(); first += copies) {
+    const int64_t end = std::min(first + copies, loader.batches());
+    std::optional<data::Batch> own;
+    const auto read = [&] {
+      for (int64_t batch = first; batch < end; ++batch) {
+        if (batch % copies == turn) own = loader.next();
+        if (batch % copies != turn) loader.skip();
+      }
+    };
+    if (comm::stops_after(*ranks_.world, stop && *stop, read)) {
       throw Interrupted(
-          format("stopped after {} of {} batches of the validation data", batch, loader.batches()));
+          format("stopped after {} of {} batches of the validation data", first, loader.batches()));
     }
-    if (batch % copies == turn) {
-      score_batch(stream, weights, *loader.next(), nll[static_cast<size_t>(batch)],
-                  scored[static_cast<size_t>(batch)]);
-    } else {
-      loader.skip();
-    }
-    if (progress) progress(batch + 1, loader.batches());
+    const auto at = static_cast<size_t>(first + turn);
+    if (own) score_batch(stream, weights, *own, nll[at], scored[at]);
+    if (progress) progress(end, loader.batches());
   }
   const auto sum_over_copies = [&](std::vector<double>& values, const char* label) {
     const View view(values.data(), DType::kF64, {std::ssize(values)});

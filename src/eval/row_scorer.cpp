@@ -5,7 +5,7 @@
 
 #include "lckv/base/error.h"
 #include "lckv/base/text.h"
-#include "lckv/comm/world.h"
+#include "lckv/comm/agreement.h"
 #include "lckv/eval/inference_options.h"
 #include "lckv/kernels/ops/cross_entropy.h"
 

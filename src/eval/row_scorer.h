@@ -30,9 +30,9 @@ class RowScorer {
   ~RowScorer();
 
   /// Sum of the log-probabilities of each row's scored tokens, in double, in the order of `rows`.
-  /// Collective over the grid, with equal rows; the same bits on every rank, and for every number of
-  /// copies. Throws Interrupted on all ranks when `stop` is set on any, looked at before every batch
-  /// of this copy.
+  /// Collective over the grid, with equal rows; the same bits on every rank, and for every number
+  /// of copies. Throws Interrupted on all ranks when `stop` is set on any, looked at before every
+  /// batch of this copy.
   std::vector<double> score(Stream& stream, std::span<const TokenPair> rows,
                             const std::atomic<bool>* stop = nullptr);
 

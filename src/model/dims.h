@@ -29,6 +29,8 @@ struct Dims {
   // One rank's part. Key/value heads are split when tp divides them; else each lives on
   // kv_sharers() neighbouring ranks.
   int64_t V_tp() const { return (V + tp - 1) / tp; }  // the last ranks' ends are padding
+  int64_t V_begin(int64_t rank) const { return rank * V_tp() < V ? rank * V_tp() : V; }
+  int64_t V_extent(int64_t rank) const { return V_begin(rank + 1) - V_begin(rank); }  // not padding
   int64_t F_tp() const { return F / tp; }
   int64_t Hq_tp() const { return Hq / tp; }
   int64_t Hkv_tp() const { return Hkv / tp > 0 ? Hkv / tp : 1; }

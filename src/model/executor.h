@@ -27,8 +27,8 @@ class Executor {
   ConstView forward(Stream& stream, const ParameterSet& weights, ConstView tokens,
                     ConstView first_key);
 
-  /// Gradient of what forward() returned, to be filled before backward(): [N_tp, C] F32 (F64 for F64
-  /// activations).
+  /// Gradient of what forward() returned, to be filled before backward(): [N_tp, C] F32 (F64 for
+  /// F64 activations).
   View output_grad() const { return value(memory_.output_grad); }
 
   /// The backward sweep, from the newest forward(). Adds into `gradients`, or overwrites when
@@ -58,7 +58,7 @@ class Executor {
   void embed(Stream& stream, const ParameterSet& weights, ConstView tokens);
   void embed_backward(Stream& stream, const ParameterSet& gradients, ConstView tokens,
                       ops::GradMode mode);
-  int64_t first_token() const { return tp_.group().rank() * dims_.V_tp(); }
+  int64_t first_token() const { return dims_.V_begin(tp_.group().rank()); }
 
   Plan plan_;
   Dims dims_;

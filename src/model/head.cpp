@@ -16,11 +16,6 @@ namespace {
 // take more memory (1024 rows of 32000 F32 logits are 125 MiB).
 constexpr int64_t kChunkRows = 1024;
 
-ops::VocabularyPart part_of(const Dims& d, int64_t rank) {
-  const int64_t first = std::min(rank * d.V_tp(), d.V);
-  return {first, std::min(d.V_tp(), d.V - first)};
-}
-
 }  // namespace
 
 Head::Head(Arena& arena, const config::ModelConfig& config, const Dims& d, DType dtype,
@@ -28,7 +23,7 @@ Head::Head(Arena& arena, const config::ModelConfig& config, const Dims& d, DType
     : rms_norm_eps_(config.rms_norm_eps),
       tp_(tp),
       chunk_rows_(std::min(d.N(), kChunkRows)),
-      vocabulary_(part_of(d, tp.group().rank())) {
+      vocabulary_{d.V_begin(tp.group().rank()), d.V_extent(tp.group().rank())} {
   const DType acc = accumulator(dtype);
   x_ = arena.take("head", "head.x", dtype, {d.N(), d.C});
   rstd_ = arena.take("head", "head.rstd", acc, {d.N_tp()});
@@ -132,7 +127,7 @@ void Head::logits(Stream& stream, const ParameterSet& weights, ConstView hidden,
   tp_.group().all_gather(stream, all.view(), own, "tp logits");
   const int64_t V = logits.dim(1);
   for (int64_t r = 0; r < tp; ++r) {
-    const int64_t begin = std::min(r * V_tp, V), end = std::min(begin + V_tp, V);
+    const int64_t begin = std::min(r * V_tp, V), end = std::min(begin + V_tp, V);  // as Dims says
     if (begin == end) continue;
     const View theirs = all.view().slice(0, r * part, (r + 1) * part).reshape({N, V_tp});
     ops::copy(stream, logits.slice(1, begin, end), theirs.slice(1, 0, end - begin));

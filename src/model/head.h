@@ -25,8 +25,8 @@ class Head {
   /// Returns [N] F32 (F64), valid until the next call.
   ConstView score(Stream& stream, const ParameterSet& weights, ConstView hidden, ConstView targets);
 
-  /// The same, and the gradient of scale * sum(nll): into dhidden [N_tp, C] acc (overwritten) and the
-  /// weights of norm and head (mode).
+  /// The same, and the gradient of scale * sum(nll): into dhidden [N_tp, C] acc (overwritten) and
+  /// the weights of norm and head (mode).
   ConstView score_with_gradient(Stream& stream, const ParameterSet& weights,
                                 const ParameterSet& gradients, ConstView hidden, ConstView targets,
                                 View dhidden, double scale, ops::GradMode mode);

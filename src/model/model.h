@@ -37,9 +37,9 @@ enum class MicroBatch {
   kLast,  // the gradients are completed: what ranks of a copy hold in common is summed over them
 };
 
-/// Called with each bucket of the parameter table as soon as its gradients are complete on this rank:
-/// its reduction may start beside the rest of the backward sweep. The order is the same on every
-/// rank.
+/// Called with each bucket of the parameter table as soon as its gradients are complete on this
+/// rank: its reduction may start beside the rest of the backward sweep. The order is the same on
+/// every rank.
 using BucketComplete = std::function<void(int bucket)>;
 
 /// Options that follow the config: its m and b.

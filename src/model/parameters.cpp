@@ -79,8 +79,8 @@ class TableBuilder {
         break;
       case Sharding::kVocabularyRows:
         p.local = {dims_.V_tp(), p.shape[1]};
-        p.begin = std::min(rank * dims_.V_tp(), dims_.V);
-        p.extent = std::min(dims_.V_tp(), dims_.V - p.begin);
+        p.begin = dims_.V_begin(rank);
+        p.extent = dims_.V_extent(rank);
         break;
       case Sharding::kQueryHeadRows:
         split(p, 0, dims_.Cq_tp(), rank);

@@ -8,8 +8,8 @@ namespace lckv::model {
 
 /// How the ranks of one model copy work on a block together: each projects with its own heads and
 /// its part of the MLP, and the results are partial sums of [N, C] (Shoeybi et al. 2019,
-/// arXiv:1909.08053). With sequence parallelism the norm regions between them hold N_tp rows on each
-/// rank (Korthikanti et al. 2022, arXiv:2205.05198). Of one rank nothing is communicated.
+/// arXiv:1909.08053). With sequence parallelism the norm regions between them hold N_tp rows on
+/// each rank (Korthikanti et al. 2022, arXiv:2205.05198). Of one rank nothing is communicated.
 ///
 /// Functions with a label are collective over the copy's ranks.
 class TensorParallel {

@@ -23,7 +23,8 @@ class AdamW {
                                comm::Communicator& world);
 
   /// One update of the owned part of a bucket, from the gradients whose squared norm the newest
-  /// gradient_norm_squared() measured: clip to settings.clip_norm, decay, step. `step` counts from 1.
+  /// gradient_norm_squared() measured: clip to settings.clip_norm, decay, step. `step` counts from
+  /// 1.
   void update(Stream& stream, int bucket, const model::ParameterSet& weights,
               const model::ParameterSet& gradients, const config::OptimizerConfig& settings,
               double lr, int64_t step);

@@ -7,6 +7,7 @@
 #include "lckv/base/process.h"
 #include "lckv/base/random.h"
 #include "lckv/base/text.h"
+#include "lckv/comm/agreement.h"
 #include "lckv/config/load.h"
 #include "lckv/kernels/cpu_threads.h"
 #include "lckv/model/flops.h"
@@ -56,7 +57,6 @@ class BenchRun {
         threads_(use_threads(world, config)),
         dtype_(resolve_precision(config.train.precision)),
         micro_(micro_batches(config.train, ranks_.grid.dp)) {
-    comm::require_equal_texts(world_, "configuration", config::to_yaml(config_));
     comm::require_equal_texts(world_, "precision", std::string(name(dtype_)));
     own_.rank = world_.rank();
     own_.host = world_.host();
@@ -180,13 +180,13 @@ class BenchRun {
 
   comm::World& world_;
   const config::RunConfig& config_;
+  std::optional<Arena> arena_;  // outlives whatever works in it
   comm::Communicators ranks_;
   int threads_;
   DType dtype_;
   MicroBatches micro_;
   RankBench own_;
   int64_t resident_before_ = 0;
-  std::optional<Arena> arena_;
   std::optional<RunObjects> objects_;
   std::optional<RandomTokens> random_;
   Stream stream_;

@@ -9,6 +9,7 @@
 
 #include "lckv/base/clock.h"
 #include "lckv/base/text.h"
+#include "lckv/comm/agreement.h"
 #include "lckv/tensor/buffer.h"
 
 namespace lckv::train {
@@ -162,13 +163,13 @@ BenchCommResult bench_collectives(comm::World& world, const BenchCommSettings& s
   result.ranks = world.size();
   result.hosts = comm::gather_texts(all, world.host());
   result.copy_bytes = kCopyBytes;
-  result.copy_bytes_per_s = measure_copy(all, settings.seconds);
+  result.copy_bytes_per_s = measure_copy(all, settings.budget_s);
   const Buffer memory(settings.max_bytes + all.size() * size_bytes(DType::kF32));
   for (const Case& what : kCases) {
     std::vector<int64_t> sizes = {0};
     if (what.kind != CollectiveKind::kBarrier) sizes = sizes_up_to(settings.max_bytes);
     for (const int64_t bytes : sizes) {
-      result.rates.push_back(measure(all, what, memory, bytes, settings.seconds));
+      result.rates.push_back(measure(all, what, memory, bytes, settings.budget_s));
     }
   }
   return result;

@@ -10,7 +10,7 @@ namespace lckv::train {
 
 struct BenchCommSettings {
   int64_t max_bytes = int64_t{64} << 20;
-  double seconds = 0.3;  // spent on each collective and size
+  double budget_s = 0.3;  // spent on each collective and size
 };
 
 /// One collective at one size. Every call begins with a barrier behind it and takes as long as its
@@ -35,8 +35,8 @@ struct BenchCommResult {
   std::vector<CollectiveRate> rates;
 };
 
-/// Collective. Buffers are reused from call to call: sizes that fit a cache are measured in it. Throws
-/// Error (exit code kUsage) in a world of one.
+/// Collective. Buffers are reused from call to call: sizes that fit a cache are measured in it.
+/// Throws Error (exit code kUsage) in a world of one.
 BenchCommResult bench_collectives(comm::World& world, const BenchCommSettings& settings);
 
 std::string to_text(const BenchCommResult& result);

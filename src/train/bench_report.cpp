@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lckv/base/text.h"
-#include "lckv/comm/world.h"
+#include "lckv/comm/agreement.h"
 #include "lckv/train/bench.h"
 
 namespace lckv::train {

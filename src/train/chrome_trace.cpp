@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lckv/base/text.h"
-#include "lckv/comm/world.h"
+#include "lckv/comm/agreement.h"
 
 namespace lckv::train {
 

@@ -19,8 +19,8 @@ struct RankTimeline {
 /// Collective: every rank's, by rank, on rank 0; nothing on the others.
 std::vector<RankTimeline> gather_timelines(comm::Communicator& group, const RankTimeline& own);
 
-/// The "traceEvents" JSON of Chrome (chrome://tracing, ui.perfetto.dev): a process per rank, a thread
-/// per lane, a complete event ("ph": "X") per span; microseconds since the common begin.
+/// The "traceEvents" JSON of Chrome (chrome://tracing, ui.perfetto.dev): a process per rank, a
+/// thread per lane, a complete event ("ph": "X") per span; microseconds since the common begin.
 ///
 /// Ranks of one host share a clock and are shown by it, from the begin of their earliest; hosts are
 /// aligned at that begin, so between hosts times are as exact as the barrier was that ranks left.

@@ -29,19 +29,19 @@ void export_hf(const std::filesystem::path& folder, const config::ModelConfig& c
                const model::ParameterSet& weights, DType stored, const data::Tokenizer& tokenizer,
                checkpoint::ExistingFolder existing);
 
-/// The weights of a Hugging Face folder or one .safetensors file as the parameters of a model, by the
-/// rules of find_weight_sources(). Means are taken in double and rounded once. A config.json beside
-/// the tensors says whether its embeddings are tied, and must have our heads.
+/// The weights of a Hugging Face folder or one .safetensors file as the parameters of a model, by
+/// the rules of find_weight_sources(). Means are taken in double and rounded once. A config.json
+/// beside the tensors says whether its embeddings are tied, and must have our heads.
 class WeightReader {
  public:
-  /// Throws DataError naming all tensors that are missing, or all that are too many, or all of a wrong
-  /// shape with expected and actual one, or the heads that differ; ConfigError when config.json is not
-  /// one of ours; IoError.
+  /// Throws DataError naming all tensors that are missing, or all that are too many, or all of a
+  /// wrong shape with expected and actual one, or the heads that differ; ConfigError when
+  /// config.json is not one of ours; IoError.
   WeightReader(const std::filesystem::path& folder_or_file, const config::ModelConfig& config,
                KvInit kv_init);
 
-  /// Fills a rank's part of a parameter, of its `local` shape, but for padding rows. Reads that part
-  /// alone.
+  /// Fills a rank's part of a parameter, of its `local` shape, but for padding rows. Reads that
+  /// part alone.
   void read(const model::Parameter& parameter, View local) const;
 
  private:

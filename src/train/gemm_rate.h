@@ -12,8 +12,8 @@ struct GemmRate {
 };
 
 /// Runs every shape of the list for about `seconds` in total (each once uncounted, then at
-/// least three times), takes each one's median time and divides the list's FLOPs by the sum of its times.
-/// Uses the ops as training does, on operands of its own.
+/// least three times), takes each one's median time and divides the list's FLOPs by the sum of its
+/// times. Uses the ops as training does, on operands of its own.
 GemmRate measure_gemm_rate(const std::vector<model::Gemm>& gemms, DType dtype, double seconds);
 
 }  // namespace lckv::train

@@ -3,6 +3,7 @@
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/state.h"
 #include "lckv/checkpoint/tensor_set.h"
+#include "lckv/comm/agreement.h"
 #include "lckv/config/load.h"
 #include "lckv/train/exchange.h"
 #include "lckv/train/parameter_slices.h"

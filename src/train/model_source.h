@@ -25,8 +25,8 @@ class ModelSource {
  public:
   /// Finds out which of the three `path` is. Throws IoError or DataError naming what is missing.
   static ModelSource open(const std::filesystem::path& path);
-  /// Collective: the same place on every rank. Each finds out what `path` is; rank 0 alone checks and
-  /// chooses among saved states. What only some ranks meet is thrown on all.
+  /// Collective: the same place on every rank. Each finds out what `path` is; rank 0 alone checks
+  /// and chooses among saved states. What only some ranks meet is thrown on all.
   static ModelSource open(comm::World& world, const std::filesystem::path& path);
 
   const config::ModelConfig& config() const { return config_; }

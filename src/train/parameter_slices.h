@@ -19,11 +19,12 @@ class WholeTensors {
  public:
   WholeTensors(const config::ModelConfig& config, const comm::Communicators& ranks);
 
-  /// Called on rank 0 alone, once per parameter in the order of the table, with the whole tensor; the
-  /// memory is valid during the call.
+  /// Called on rank 0 alone, once per parameter in the order of the table, with the whole tensor;
+  /// the memory is valid during the call.
   using Take = std::function<void(const model::Parameter& parameter, ConstView whole)>;
 
-  /// From what each rank owns of every bucket (model/parameter_set.h), flat. Collective over the grid.
+  /// From what each rank owns of every bucket (model/parameter_set.h), flat. Collective over the
+  /// grid.
   void gather(Stream& stream, const std::vector<View>& owned, const Take& take) const;
 
  private:

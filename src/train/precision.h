@@ -10,9 +10,9 @@ namespace lckv::train {
 /// fp32.
 DType resolve_precision(config::Precision precision);
 
-/// Threads of the CPU kernels of this rank: `threads`, or its share of the machine's cores (0). Sets
-/// them, binds the rank to its cores when it shares a machine. Collective. Throws ConfigError when
-/// more threads are asked for than there are cores, unless `oversubscribe`.
+/// Threads of the CPU kernels of this rank: `threads`, or its share of the machine's cores (0).
+/// Sets them, binds the rank to its cores when it shares a machine. Collective. Throws ConfigError
+/// when more threads are asked for than there are cores, unless `oversubscribe`.
 int use_threads(comm::World& world, int64_t threads, bool oversubscribe);
 int use_threads(comm::World& world, const config::RunConfig& config);
 

@@ -10,6 +10,7 @@
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/atomic_file.h"
 #include "lckv/checkpoint/state.h"
+#include "lckv/comm/agreement.h"
 #include "lckv/config/load.h"
 #include "lckv/kernels/table.h"
 #include "lckv/model/flops.h"
@@ -219,9 +220,11 @@ class Run {
                                        &stop_);
     } catch (const Interrupted&) {
       return;
+    } catch (const comm::AgreedError&) {
+      save();  // damaged validation data must not cost the training
+      throw;
     } catch (const Error&) {
-      // Damaged validation data must not cost the training. One rank of several cannot save.
-      if (ranks_.grid.ranks() == 1) save();
+      if (ranks_.grid.ranks() == 1) save();  // one rank of several cannot
       throw;
     }
     position_.validation_due = false;
@@ -244,12 +247,12 @@ class Run {
   comm::World& world_;
   const config::RunConfig& config_;
   const std::atomic<bool>& stop_;
+  std::optional<Arena> arena_;  // outlives whatever works in it
   comm::Communicators ranks_;
   int threads_;
   DType dtype_;
   std::optional<RunInputs> inputs_;
   Stream stream_;
-  std::optional<Arena> arena_;
   std::optional<RunObjects> objects_;
   std::optional<RunReport> report_;
   RunRates rates_;

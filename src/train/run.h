@@ -24,8 +24,9 @@ struct RunResult {
 ///          last whole step saved, `stopped` returned
 ///
 /// Throws ConfigError, DataError, IoError; Error with ExitCode::kDiverged when the loss or gradient
-/// was not finite train.max_nonfinite_steps times in a row. What only some ranks meet at start-up is
-/// thrown on all; later the caller must abort the world.
+/// was not finite train.max_nonfinite_steps times in a row. On several ranks what can be agreed on
+/// (start-up, validation data, divergence) is thrown by all as AgreedError with the same exit
+/// codes; after anything else the caller must abort the world.
 RunResult run_training(comm::World& world, const config::RunConfig& config,
                        const std::atomic<bool>& stop);
 

@@ -1,6 +1,7 @@
 #include "lckv/train/run_ranks.h"
 
 #include "lckv/base/text.h"
+#include "lckv/comm/agreement.h"
 #include "lckv/config/load.h"
 #include "lckv/kernels/table.h"
 #include "lckv/model/dims.h"
@@ -32,6 +33,8 @@ int kv_sharers(const config::ModelConfig& model, const comm::Grid& grid) {
 }  // namespace
 
 comm::Communicators join_grid(comm::World& world, const config::RunConfig& config) {
+  // First of all: what two ranks read differently is not worth another message.
+  comm::require_equal_texts(world, "configuration", config::to_yaml(config));
   comm::Grid grid;
   comm::together(world, [&] { grid = grid_of(config, world.size(), world.rank()); });
   return comm::make_communicators(world, grid, kv_sharers(config.model, grid));
@@ -57,7 +60,6 @@ comm::Communicators planned_grid(const config::RunConfig& config, int ranks, int
 }
 
 void require_equal_runs(comm::World& world, const config::RunConfig& config) {
-  comm::require_equal_texts(world, "configuration", config::to_yaml(config));
   comm::require_equal_texts(world, "precision",
                             std::string(name(resolve_precision(config.train.precision))));
   // Ranks of one copy compute the same norm gains and residuals: other instructions, other bits.

@@ -6,9 +6,9 @@
 
 namespace lckv::train {
 
-/// The groups of the run's grid: its tensor and data extents over the ranks of the world. Collective.
-/// Throws ConfigError, on every rank alike, when the ranks do not fit the grid or the grid not the
-/// run.
+/// The groups of the run's grid: its tensor and data extents over the ranks of the world.
+/// Collective. Throws AgreedError (kConfig; ConfigError in a world of one) when configurations
+/// differ, the ranks do not fit the grid, or the grid not the run.
 comm::Communicators join_grid(comm::World& world, const config::RunConfig& config);
 
 /// The same for a model that is only evaluated: all ranks not used by `tensor` are copies.
@@ -17,8 +17,8 @@ comm::Communicators join_grid(comm::World& world, const config::ModelConfig& mod
 /// A rank of a grid of `ranks` that exists on paper only. Throws ConfigError likewise.
 comm::Communicators planned_grid(const config::RunConfig& config, int ranks, int rank);
 
-/// Collective: throws ConfigError naming the ranks whose configuration, kernels or training data
-/// differ from rank 0's.
+/// Collective: throws AgreedError naming the ranks whose precision, kernels, training or validation
+/// data differ from rank 0's.
 void require_equal_runs(comm::World& world, const config::RunConfig& config);
 
 }  // namespace lckv::train

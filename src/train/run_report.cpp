@@ -3,6 +3,7 @@
 #include "lckv/base/log.h"
 #include "lckv/base/process.h"
 #include "lckv/base/text.h"
+#include "lckv/comm/agreement.h"
 
 namespace lckv::train {
 
@@ -69,10 +70,11 @@ void RunReport::skipped(const RunPosition& position, const StepResult& step) {
                position.step, step.loss, step.grad_norm, position.skipped_in_row));
   }
   if (position.skipped_in_row < config_.train.max_nonfinite_steps) return;
-  throw Error(format("step {}: loss or gradient was not finite in {} steps in a row; what was "
-                     "saved before is in {}",
-                     position.step, position.skipped_in_row, config_.output),
-              ExitCode::kDiverged);
+  throw comm::AgreedError(
+      format("step {}: loss or gradient was not finite in {} steps in a row; what was saved before "
+             "is in {}",
+             position.step, position.skipped_in_row, config_.output),
+      ExitCode::kDiverged);
 }
 
 void RunReport::saved(const RunPosition& position) {

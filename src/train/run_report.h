@@ -25,7 +25,7 @@ class RunReport {
 
   void step(const RunPosition& position, const StepResult& step, double step_s);
   void validated(const RunPosition& position, const eval::PerplexityResult& scored);
-  /// Warns of a skipped update; throws Error (kDiverged) after too many in a row.
+  /// Warns of a skipped update; throws AgreedError (kDiverged) after too many in a row.
   void skipped(const RunPosition& position, const StepResult& step);
   void saved(const RunPosition& position);
   /// Ends the progress line, so that other output begins on a new one.

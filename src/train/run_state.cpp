@@ -7,6 +7,7 @@
 #include "lckv/base/log.h"
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/state.h"
+#include "lckv/comm/agreement.h"
 #include "lckv/config/keys.h"
 #include "lckv/data/token_store.h"
 #include "lckv/kernels/cpu_threads.h"
@@ -66,19 +67,23 @@ std::vector<checkpoint::SafetensorsWriter::Declared> declare(const Trainer& trai
   return tensors;
 }
 
+/// How the same sums are carried out: the grid, and how a step is cut into micro-batches.
 std::string grid_text(const Trainer& trainer) {
   const comm::Grid& grid = trainer.ranks().grid;
-  return grid.ranks() == 1 ? "" : to_string(grid);
+  const model::Dims& d = trainer.network().dims();
+  const std::string ranks = grid.ranks() == 1 ? "" : to_string(grid) + " ranks, ";
+  return format("{}{}micro-batches of {}", ranks, d.sequence_parallel ? "sequence parallel, " : "",
+                d.B);
 }
 
-/// The order of sums depends on the grid, that of matmul's on the thread count and the instruction set: still the same
-/// run, but no longer bit for bit.
+/// The order of sums depends on the grid, that of matmul's on the thread count and the instruction
+/// set: still the same run, but no longer bit for bit.
 void warn_of_another_order_of_sums(const json& state, const Trainer& trainer) {
   const auto describe = [](const std::string& grid, int threads, const std::string& backend) {
-    return format("{}{} threads on {}", grid.empty() ? "" : grid + " ranks of ", threads, backend);
+    return format("{}{} threads on {}", grid.empty() ? "" : grid + ", ", threads, backend);
   };
   const std::string before =
-      describe(state.value("grid", ""), state.at("threads"), state.at("backend"));
+      describe(state.value("grid", grid_text(trainer)), state.at("threads"), state.at("backend"));
   const std::string now = describe(grid_text(trainer), ops::cpu_threads(), ops::kernels({}).name);
   if (before == now) return;
   log_warning(

@@ -24,13 +24,13 @@ struct RunPosition {
 std::string data_fingerprint(const std::vector<std::string>& stores);
 
 /// Saves masters, both moments, position and resolved config as `<run>/step-<step>`; see
-/// checkpoint/state.h. Collective: the ranks' parts go to rank 0 tensor by tensor, which writes whole
-/// tensors, so that any other grid can continue.
+/// checkpoint/state.h. Collective: the ranks' parts go to rank 0 tensor by tensor, which writes
+/// whole tensors, so that any other grid can continue.
 void save_run(const std::filesystem::path& run_folder, const Trainer& trainer, Stream& stream,
               const RunPosition& position, const config::RunConfig& config);
 
-/// Continues the newest whole state of the folder, whatever grid saved it: fills masters, weights and
-/// moments, each rank reading its part. Nothing when there is none. Collective.
+/// Continues the newest whole state of the folder, whatever grid saved it: fills masters, weights
+/// and moments, each rank reading its part. Nothing when there is none. Collective.
 /// Throws ConfigError naming each key in which the saved run differs and that would change its
 /// numbers; DataError when every saved state is damaged.
 std::optional<RunPosition> resume_run(comm::World& world, const std::filesystem::path& run_folder,

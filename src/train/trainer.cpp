@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "lckv/base/text.h"
 #include "lckv/kernels/ops/copy.h"
 #include "lckv/model/init.h"
 
@@ -105,6 +106,7 @@ double Trainer::global_sum(Stream& stream, double value, const char* label) cons
 StepResult Trainer::step(Stream& stream, const std::function<model::TokenBatch(int64_t)>& next,
                          int64_t micro_batches, int64_t scored_targets,
                          const config::OptimizerConfig& optimizer, double lr, int64_t step) {
+  LCKV_CHECK(micro_batches > 0, format("a step of {} micro-batches", micro_batches));
   StepResult result;
   result.lr = lr;
   result.scored_targets = static_cast<int64_t>(

@@ -18,8 +18,8 @@ struct StepResult {
   bool updated = true;  // false: loss or gradient was not finite, nothing was changed
 };
 
-/// The training arithmetic: weights, gradients, optimizer, network, all in one planned arena. Every
-/// function that takes a stream is collective over the grid.
+/// The training arithmetic: weights, gradients, optimizer, network, all in one planned arena.
+/// step() is collective over the grid; what sets weights is not.
 class Trainer {
  public:
   struct Options {
@@ -50,9 +50,9 @@ class Trainer {
   /// Sets a moment of the optimizer in the same way.
   void set_owned(Stream& stream, const model::OwnedSet& set, const Fill& fill);
 
-  /// One update with learning rate `lr` from this rank's micro-batches given one by one by `next(i)`,
-  /// i = 0..micro_batches-1: its part of the global batch. `scored_targets`: theirs. `step` counts
-  /// from 1.
+  /// One update with learning rate `lr` from this rank's micro-batches given one by one by
+  /// `next(i)`, i = 0..micro_batches-1: its part of the global batch. `scored_targets`: theirs.
+  /// `step` counts from 1.
   StepResult step(Stream& stream, const std::function<model::TokenBatch(int64_t)>& next,
                   int64_t micro_batches, int64_t scored_targets,
                   const config::OptimizerConfig& optimizer, double lr, int64_t step);

@@ -154,7 +154,7 @@ TEST_F(Mpirun, ARankThatThrowsEndsAllAndIsNamed) {
   EXPECT_LT(outcome.output.find("lckv: rank 1"), outcome.output.find("MPI_ABORT"));
 }
 
-/// Starts three ranks of a long run, kills one when training is under way.
+/// Starts two ranks of a long run, kills one when training is under way.
 TEST_F(Mpirun, ARankThatIsKilledEndsAllWithinSeconds) {
   const std::filesystem::path log = folder_ / "log", metrics = folder_ / "run" / "metrics.jsonl";
   const pid_t child = fork();

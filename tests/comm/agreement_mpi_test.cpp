@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "lckv/base/text.h"
+#include "lckv/comm/agreement.h"
 #include "lckv/mpi_test/world.h"
 
 namespace lckv::comm {
@@ -33,9 +34,9 @@ TEST(GatherTexts, ReturnsEveryTextByRank) {
            std::to_string(rank);
   };
   const std::vector<std::string> texts = gather_texts(world().all(), text_of(world().rank()));
-  ASSERT_EQ(texts.size(), static_cast<size_t>(world().size()));
+  EXPECT_EQ(texts.size(), static_cast<size_t>(world().size()));
   for (int rank = 0; rank < world().size(); ++rank) {
-    EXPECT_EQ(texts[static_cast<size_t>(rank)], text_of(rank));
+    EXPECT_EQ(texts.at(static_cast<size_t>(rank)), text_of(rank));
   }
   EXPECT_EQ(gather_texts(world().all(), "").back(), "");
 }

@@ -71,8 +71,10 @@ TEST(ShareCores, RefusesMoreThanTheLauncherBound) {
       [] {
         share_cores({{0}, {1}}, 0, 8, false);
       },
-      "train.threads is 8, but the launcher bound this rank to 1 core; start with mpirun --bind-to "
-      "none, or --map-by slot:PE=8 (srun --cpus-per-task=8), or set parallel.oversubscribe: true");
+      "train.threads is 8, but this process may use 1 core; if a launcher bound it, start with "
+      "mpirun "
+      "--bind-to none, or --map-by slot:PE=8 (srun --cpus-per-task=8); or set "
+      "parallel.oversubscribe: true");
 }
 
 TEST(ShareCores, RefusesMoreThanTheMachineHas) {

@@ -1,7 +1,12 @@
+#include <algorithm>
+#include <set>
 #include <vector>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 
+#include "lckv/comm/agreement.h"
 #include "lckv/comm/communicators.h"
 #include "lckv/comm/cores.h"
 #include "lckv/mpi_test/world.h"
@@ -64,12 +69,83 @@ TEST(World, PlacesTheRanksOfThisMachine) {
   EXPECT_EQ(members(*world().split_by_machine("machine")), members(world().all()));
 }
 
-TEST(World, SharesTheCoresOfThisMachine) {  // started unbound: all ranks have one mask
-  const int threads = take_cores(world(), 0, false);
-  EXPECT_GE(threads, 1);
-  const int twice = take_cores(world(), 1000, true);
-  EXPECT_EQ(twice, 1000);
+/// This thread's binding, put back at the end.
+class Binding {
+ public:
+  Binding() { sched_getaffinity(0, sizeof(mask_), &mask_); }
+  ~Binding() { sched_setaffinity(0, sizeof(mask_), &mask_); }
+  Binding(const Binding&) = delete;
+  Binding& operator=(const Binding&) = delete;
+
+ private:
+  cpu_set_t mask_;
+};
+
+using Cores = std::set<int>;
+
+/// The cores that each rank may use now. Collective.
+std::vector<Cores> bindings() {
+  cpu_set_t mask;
+  sched_getaffinity(0, sizeof(mask), &mask);
+  std::string bits;
+  for (size_t core = 0; core < CPU_SETSIZE; ++core) bits += CPU_ISSET(core, &mask) ? '1' : '0';
+  std::vector<Cores> all;
+  for (const std::string& theirs : gather_texts(world().all(), bits)) {
+    all.emplace_back();
+    for (size_t core = 0; core < theirs.size(); ++core) {
+      if (theirs[core] == '1') all.back().insert(static_cast<int>(core));
+    }
+  }
+  return all;
+}
+
+bool disjoint(const std::vector<Cores>& masks) {
+  size_t counted = 0;
+  Cores cores;
+  for (const Cores& mask : masks) {
+    counted += mask.size();
+    cores.insert(mask.begin(), mask.end());
+  }
+  return cores.size() == counted;
+}
+
+int64_t sum_over_ranks(int64_t value) {
+  Stream stream;
+  world().all().all_reduce(stream, View(&value, DType::kI64, {1}), ReduceOp::kSum, "threads");
+  return value;
+}
+
+TEST(World, SharesTheCoresOfThisMachine) {
+  const std::vector<Cores> before = bindings();
+  const Cores& machine = before.front();
+  EXPECT_THAT(before, testing::Each(machine)) << "the runner starts ranks unbound";
+  {
+    const Binding restored;
+    const int threads = take_cores(world(), 0, false);
+    EXPECT_GE(threads, 1);
+    const int64_t all_threads = sum_over_ranks(threads);
+    const std::vector<Cores> after = bindings();
+    if (std::ssize(machine) < world().size()) {  // nothing to share out
+      EXPECT_EQ(all_threads, world().size());
+      EXPECT_EQ(after, before);
+    } else {
+      EXPECT_LE(all_threads, std::ssize(machine));
+      EXPECT_TRUE(disjoint(after)) << testing::PrintToString(after);
+      for (const Cores& mask : after) {
+        EXPECT_EQ(std::ssize(mask), threads);
+        EXPECT_TRUE(std::ranges::includes(machine, mask));
+      }
+    }
+  }
+  EXPECT_EQ(bindings(), before);
+}
+
+TEST(World, TakesMoreThreadsThanCoresOnlyWhenTold) {
+  const Binding restored;
+  const std::vector<Cores> before = bindings();
   EXPECT_THROW(take_cores(world(), 1000, false), Error);
+  EXPECT_EQ(take_cores(world(), 1000, true), 1000);
+  EXPECT_EQ(bindings(), before);
 }
 
 }  // namespace

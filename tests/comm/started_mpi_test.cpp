@@ -98,6 +98,23 @@ TEST_F(Started, CollectiveIsGivenUpWhenItsCommunicatorUnwinds) {
   world().all().barrier("after");
 }
 
+TEST_F(Started, CollectiveThatUnwindsLeavesItsMemoryBeforeItsCommunicatorGoes) {
+  if (world().rank() == 0) {
+    const auto fail = [&] {
+      const Buffer x = own_data(DType::kF32, kCount);
+      const Pending lost =
+          group_->start_all_reduce(stream_, x.view(), ReduceOp::kSum, "nobody else comes");
+      throw IoError("disk full");
+    };
+    EXPECT_THROW(fail(), IoError);
+    // Given up, not merely forgotten: a later one is told so at once.
+    const Buffer y = own_data(DType::kF32, kCount);
+    Pending later = group_->start_all_reduce(stream_, y.view(), ReduceOp::kSum, "later");
+    EXPECT_THROW(later.finish(), CommError);
+  }
+  world().all().barrier("after");
+}
+
 TEST_F(Started, CollectivesOfSeveralGroupsRunAtOnce) {
   const auto other = world().split("tp", 0);
   const Buffer sum = expected(DType::kF32, kCount);

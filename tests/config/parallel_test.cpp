@@ -72,14 +72,16 @@ TEST_F(Parallel, CopiesAreAutoOrAnIntegerFromOneOn) {
   for (const char* value : {"0", "-1", "1.5", "Auto", "all", "\"2\"", "[2]", "02"}) {
     const auto found = mistakes(with_parallel(std::string("data: ") + value));
     ASSERT_EQ(found.size(), 1u) << value;
-    EXPECT_THAT(found[0],
-                HasSubstr("run.yaml:12:18: parallel.data: must be an integer >= 1 or auto, is "))
+    EXPECT_THAT(
+        found[0],
+        HasSubstr("run.yaml:12:18: parallel.data: must be an integer in [1, 65536] or auto, is "))
         << value;
   }
   EXPECT_THAT(mistakes(with_parallel("data: null")), ElementsAre(HasSubstr("is nothing (null)")));
-  EXPECT_THAT(mistakes(kSmallestRun, {"parallel.data=0"}),
-              ElementsAre("--set parallel.data=0: parallel.data: must be an integer >= 1 or auto, "
-                          "is 0"));
+  EXPECT_THAT(
+      mistakes(kSmallestRun, {"parallel.data=0"}),
+      ElementsAre("--set parallel.data=0: parallel.data: must be an integer in [1, 65536] or auto, "
+                  "is 0"));
 }
 
 TEST_F(Parallel, RefusesOtherValuesOutOfRange) {
@@ -252,7 +254,7 @@ TEST(ValidateParallel, NumbersOutOfRangeAreNotDividedBy) {
   EXPECT_THAT(with_tensor(0), ElementsAre("parallel.tensor: must be an integer in [1, 65536], is "
                                           "0"));
   EXPECT_THAT(after([](RunConfig& r) { r.parallel.data = -1; }),
-              ElementsAre("parallel.data: must be an integer >= 1 or auto, is -1"));
+              ElementsAre("parallel.data: must be an integer in [1, 65536] or auto, is -1"));
   EXPECT_THAT(after([](RunConfig& r) {
                 r.parallel = {.tensor = 5, .data = 5, .sequence = true};
                 r.model.num_attention_heads = 0;

@@ -4,6 +4,7 @@
 #include "grids.h"
 #include "lckv/base/error.h"
 #include "lckv/checkpoint/state.h"
+#include "lckv/comm/agreement.h"
 #include "lckv/config/load.h"
 #include "lckv/test_support/compare.h"
 #include "lckv/test_support/refusal.h"
@@ -63,9 +64,10 @@ TEST_F(ModelSourceOnRanks, LoadsEachRanksShareBitForBit) {
     const TinyWeights expected(config_, DType::kF32, eval::share_of(ranks));
     for (const fs::path& place : {run_, run_ / "step-00000003", hf_}) {
       const LoadedWeights loaded = ModelSource::open(place).load(DType::kF32, ranks);
-      ASSERT_EQ(loaded.weights.storages().size(), expected.set().storages().size());
-      for (size_t i = 0; i < loaded.weights.storages().size(); ++i) {
-        EXPECT_TRUE(test::bit_equal(loaded.weights.storages()[i], expected.set().storages()[i]))
+      const auto &ours = loaded.weights.storages(), &theirs = expected.set().storages();
+      EXPECT_EQ(ours.size(), theirs.size());
+      for (size_t i = 0; i < std::min(ours.size(), theirs.size()); ++i) {
+        EXPECT_TRUE(test::bit_equal(ours[i], theirs[i]))
             << place << " storage " << i << " on " << to_string(ranks.grid);
       }
     }
@@ -99,7 +101,7 @@ TEST_F(ModelSourceOnRanks, RefusesAnotherModelOnOneRank) {
     save_run_folder(whole_.set());
   }
   test::expect_refusal<comm::AgreedError>([&] { ModelSource::open(test::world(), run_); },
-                                    last_rank() + ": model differs from rank 0's");
+                                          last_rank() + ": model differs from rank 0's");
 }
 
 /// A part of a tensor that is too large would be there to read.

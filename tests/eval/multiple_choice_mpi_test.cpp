@@ -2,6 +2,7 @@
 #include "grids.h"
 #include "lckv/base/error.h"
 #include "lckv/eval/multiple_choice.h"
+#include "lckv/mpi_test/intercepted.h"
 #include "lckv/test_support/refusal.h"
 #include "tiny_model.h"
 
@@ -51,7 +52,7 @@ TEST_F(QuestionsOnRanks, ScoresEqualOneProcessOnEveryGrid) {
   for (const int64_t rows : kBatchRows) {
     for (const DType dtype : {DType::kF64, DType::kF32}) {
       const std::vector<double> expected = scores(comm::single_process(), dtype, rows);
-      ASSERT_EQ(expected.size(), 11u);
+      EXPECT_EQ(expected.size(), 11u);
       for (const int tensor : tensor_extents()) {
         const comm::Communicators ranks = join_grid(config_, tensor);
         const std::vector<double> result = scores(ranks, dtype, rows);
@@ -94,7 +95,7 @@ TEST_F(QuestionsOnRanks, ScoresAreWrongWithoutTheSumOverCopies) {
     for (const int tensor : tensor_extents()) {
       if (tensor == test::world().size()) continue;  // one copy
       comm::Communicators ranks = join_grid(config_, tensor);
-      const auto dropped = drop(ranks.dp, "continuation scores");
+      const auto dropped = test::plant(ranks.dp, "continuation scores", test::drop);
       EXPECT_FALSE(agree(scores(ranks, dtype, 2), expected, dtype)) << to_string(ranks.grid);
       EXPECT_EQ(*dropped, 1);
     }
@@ -107,7 +108,7 @@ TEST_F(QuestionsOnRanks, ScoresAreWrongWithoutTheOtherRanksLogits) {
     for (const int tensor : tensor_extents()) {
       if (tensor == 1) continue;
       comm::Communicators ranks = join_grid(config_, tensor);
-      const auto dropped = drop(ranks.tp, "tp loss");
+      const auto dropped = test::plant(ranks.tp, "tp loss", test::drop);
       // A rank that misses the others' logits may find no finite score: then it says so.
       bool agreed = false;
       try {
@@ -130,11 +131,11 @@ TEST_F(QuestionsOnRanks, StopOnAllBeforeTheSameBatchesWhenOneIsStopped) {
     // The signal arrives while the ranks agree for the second time that there is none.
     stop = false;
     int looks = 0;
-    ranks.world =
-        std::make_unique<Intercepted>(std::move(ranks.world), [&](const comm::Collective& call) {
-          if (std::string(call.label) == "stop" && ++looks == 2) stop = told;
-          return true;
-        });
+    test::plant(ranks.world, "stop",
+                [&](const comm::Communicator&, const comm::Collective&, const auto& proceed) {
+                  if (++looks == 2) stop = told;
+                  proceed();
+                });
     test::expect_refusal<Interrupted>(
         [&] { answer(ranks, DType::kF64, 1, &stop); },
         format("stopped after {} of 11 continuations", 2 * ranks.grid.dp));

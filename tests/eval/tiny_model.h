@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <memory>
 
 #include "lckv/model/init.h"
@@ -79,11 +80,13 @@ class PlainScorer {
   std::unique_ptr<model::Model> model_;
 };
 
-/// Bound on the difference of two sums of NLL that were computed with other batch shapes: every
-/// rounding of the longest sums (V terms) on the way through `cells` visits of a layer, at unit
-/// roundoff `eps`, with 8 for what softmax and norms amplify.
+/// Bound on the difference of two sums of NLL that were computed with other batch shapes: each of
+/// the `cells` visits of a layer passes on what seven sums (norms, projections, scores, softmax,
+/// values, MLP) of up to V terms rounded, at unit roundoff `eps`. Independent roundings add up as
+/// their root; 8 for what softmax and norms amplify.
 inline double rounding_bound(double sum_nll, double cells, double eps = 0x1p-53) {
-  return sum_nll * cells * 258 * eps * 8;
+  constexpr double kSumsPerCell = 7, kConditioning = 8;
+  return sum_nll * eps * kConditioning * std::sqrt(cells * kSumsPerCell * 258);
 }
 
 }  // namespace lckv::eval

@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include "faulty_communicator.h"
 #include "grid_run.h"
-#include "lckv/mpi_test/world.h"
+#include "lckv/mpi_test/intercepted.h"
+#include "lckv/train/communication.h"
 
 // The test of the tests in grid_mpi_test.cpp: each planted fault must turn the named law red. The
 // faults live in a communicator of the test, not in the product.
@@ -12,132 +12,89 @@
 namespace lckv::test {
 namespace {
 
-enum class Group { kWorld, kDp, kTp, kKv };
 enum class Law { kLoss, kGradients, kNorms, kWeights };
 
-using Proceed = std::function<void()>;
-
-/// The collective does not happen: each rank keeps what it has.
-void drop(const comm::Collective& call, const Proceed&) {
-  if (call.kind == comm::CollectiveKind::kReduceScatter) return;  // own keeps this rank's addend
-}
-
-/// Only this rank's part of the result is there, elsewhere what was there before.
-void drop_gather(const comm::Collective&, const Proceed&) {}
+using Proceed = Intercepted::Proceed;
 
 /// Scales the result by 1 + 2^-6: a shard that was weighted wrongly.
-void scale(const comm::Collective& call, const Proceed& proceed) {
+void scale(const comm::Communicator&, const comm::Collective& call, const Proceed& proceed) {
   proceed();
   const View result = call.own ? call.own : call.x;
   for (int64_t i = 0; i < result.numel(); ++i) result.data<double>()[i] *= 1 + 0x1p-6;
 }
 
 /// Gathers the parts in the order 1, 0, 2, ..: two shards are swapped.
-void swap_shards(const comm::Collective& call, const Proceed& proceed) {
+void swap_shards(const comm::Communicator&, const comm::Collective& call, const Proceed& proceed) {
   proceed();
   const int64_t part = call.own.numel();
   auto* x = static_cast<double*>(call.x.raw());
   std::swap_ranges(x, x + part, x + part);
 }
 
+/// Two ranks' sums go without their maxima: what a mixed-up layout of the three rows does.
+void swap_sums(const comm::Communicator&, const comm::Collective& call, const Proceed& proceed) {
+  proceed();
+  const int64_t rows = call.own.numel() / 3;
+  auto* x = call.x.data<double>();
+  std::swap_ranges(x + rows, x + 2 * rows, x + 3 * rows + rows);
+}
+
+/// What a rank that averages by itself makes of the targets it counted: n ranks' averages, averaged.
+void average_averages(const comm::Communicator& group, const comm::Collective& call,
+                      const Proceed&) {
+  call.x.data<double>()[0] *= group.size();
+}
+
 struct Fault {
   const char* what;
-  Group group;
+  const char* group;
   const char* label;
-  FaultyCommunicator::Fault spoil;
+  Intercepted::Handler spoil;
   std::vector<Law> laws;  // that see it
   bool sequence = false;
 };
 
-/// What a rank that averages by itself makes of the targets it counted: n ranks' averages, averaged.
-FaultyCommunicator::Fault average_of_averages(int ranks) {
-  return
-      [ranks](const comm::Collective& call, const Proceed&) { call.x.data<double>()[0] *= ranks; };
-}
-
 std::vector<Fault> faults() {
   using enum Law;
   return {
-      {"drop the sum of attention outputs", Group::kTp, "tp attention out", drop, {kLoss}},
-      {"drop the sum of MLP outputs", Group::kTp, "tp mlp out", drop, {kLoss}},
-      {"drop the sum of embedding rows", Group::kTp, "tp embedding", drop, {kLoss}},
-      {"drop the sum of attention input gradients",
-       Group::kTp,
-       "tp attention dx",
-       drop,
-       {kGradients}},
-      {"drop the sum of MLP input gradients", Group::kTp, "tp mlp dx", drop, {kGradients}},
-      {"drop the sum of the head's input gradient", Group::kTp, "tp head dx", drop, {kGradients}},
-      {"keep the other ranks' parts of the softmax to themselves",
-       Group::kTp,
-       "tp loss",
-       drop_gather,
-       {kLoss}},
-      {"swap two ranks' parts of the loss",
-       Group::kTp,
-       "tp loss",
-       [](const comm::Collective& call, const Proceed& proceed) {
-         proceed();
-         // The parts' sums without their maxima: what a mixed-up layout of the three rows does.
-         const int64_t rows = call.own.numel() / 3;
-         auto* x = call.x.data<double>();
-         std::swap_ranges(x + rows, x + 2 * rows, x + 3 * rows + rows);
-       },
-       {kLoss}},
-      {"skip the sum of shared KV gradients", Group::kKv, "kv gradient", drop, {kGradients}},
-      {"drop the reduction of gradients over copies",
-       Group::kDp,
-       "dp gradients",
-       drop,
-       {kGradients}},
-      {"weight a reduced shard by 1 + 2^-6", Group::kDp, "dp gradients", scale, {kGradients}},
-      {"average averages",
-       Group::kDp,
-       "scored targets",
-       average_of_averages(0),
-       {kLoss, kGradients}},
-      {"drop the sum of losses over copies", Group::kDp, "loss", drop, {kLoss}},
-      {"clip by the norm of one's own shard",
-       Group::kWorld,
-       "gradient norm",
-       drop,
-       {kNorms, kWeights}},
-      {"forget to gather updated weights", Group::kDp, "dp weights", drop_gather, {kWeights}},
-      {"swap two shards of gathered weights", Group::kDp, "dp weights", swap_shards, {kWeights}},
-      {"skip the sum of norm gradients", Group::kTp, "tp norm gradient", drop, {kGradients}, true},
-      {"leave rows of the other ranks ungathered",
-       Group::kTp,
-       "tp attention in",
-       drop_gather,
-       {kLoss},
-       true},
+      {"drop the sum of attention outputs", "tp", "tp attention out", drop, {kLoss}},
+      {"drop the sum of MLP outputs", "tp", "tp mlp out", drop, {kLoss}},
+      {"drop the sum of embedding rows", "tp", "tp embedding", drop, {kLoss}},
+      {"drop the sum of attention input gradients", "tp", "tp attention dx", drop, {kGradients}},
+      {"drop the sum of MLP input gradients", "tp", "tp mlp dx", drop, {kGradients}},
+      {"drop the sum of the head's input gradient", "tp", "tp head dx", drop, {kGradients}},
+      {"keep the other ranks' parts of the softmax to themselves", "tp", "tp loss", drop, {kLoss}},
+      {"swap two ranks' parts of the loss", "tp", "tp loss", swap_sums, {kLoss}},
+      {"skip the sum of shared KV gradients", "kv", "kv gradient", drop, {kGradients}},
+      {"drop the reduction of gradients over copies", "dp", "dp gradients", drop, {kGradients}},
+      {"weight a reduced shard by 1 + 2^-6", "dp", "dp gradients", scale, {kGradients}},
+      {"average averages", "dp", "scored targets", average_averages, {kLoss, kGradients}},
+      {"drop the sum of losses over copies", "dp", "loss", drop, {kLoss}},
+      {"clip by the norm of one's own shard", "world", "gradient norm", drop, {kNorms, kWeights}},
+      {"forget to gather updated weights", "dp", "dp weights", drop, {kWeights}},
+      {"swap two shards of gathered weights", "dp", "dp weights", swap_shards, {kWeights}},
+      {"skip the sum of norm gradients", "tp", "tp norm gradient", drop, {kGradients}, true},
+      {"leave rows of the other ranks ungathered", "tp", "tp attention in", drop, {kLoss}, true},
       {"leave the gradient of other rows ungathered",
-       Group::kTp,
+       "tp",
        "tp mlp dout",
-       drop_gather,
+       drop,
        {kGradients},
        true},
       {"leave the embedding's gradient ungathered",
-       Group::kTp,
+       "tp",
        "tp embedding dout",
-       drop_gather,
+       drop,
        {kGradients},
        true},
   };
 }
 
-std::unique_ptr<comm::Communicator>& member(comm::Communicators& ranks, Group group) {
-  switch (group) {
-    case Group::kWorld:
-      return ranks.world;
-    case Group::kDp:
-      return ranks.dp;
-    case Group::kTp:
-      return ranks.tp;
-    case Group::kKv:
-      break;
+std::unique_ptr<comm::Communicator>& member(comm::Communicators& ranks, const std::string& group) {
+  for (auto* one : {&ranks.world, &ranks.dp, &ranks.tp, &ranks.kv}) {
+    if ((*one)->name() == group) return *one;
   }
-  return ranks.kv;
+  throw InternalError("no group '" + group + "'");
 }
 
 double error_of(const GridErrors& errors, Law law) {
@@ -159,53 +116,91 @@ const char* name(Law law) {
   return kNames[static_cast<size_t>(law)];
 }
 
-TEST(PlantedFault, TurnsItsLawRed) {
-  config::ModelConfig config = grid_config("0_3_3_3_4");
-  config.num_key_value_heads = 1;  // shared by every two ranks of a copy
-  GridSettings settings;
-  settings.steps = 3;
-  Training exact;
-  if (world().rank() == 0) exact = train_on(comm::single_process(), config, settings);
-  for (Fault fault : faults()) {
+/// Off by more than this is seen: a thousand times what rounding may do, so that no fault hides near
+/// the tolerance.
+constexpr double kSeen = 1e-6;
+
+/// What faults are planted in, and what it gives without.
+class PlantedFault : public testing::Test {
+ protected:
+  PlantedFault() {
+    config_.num_key_value_heads = 1;  // shared by all ranks of a copy
+    settings_.steps = 3;
+    if (world().rank() == 0) exact_ = train_on(comm::single_process(), config_, settings_);
+  }
+
+  config::ModelConfig config_ = grid_config("0_3_3_3_4");
+  GridSettings settings_;
+  Training exact_;  // on rank 0
+};
+
+TEST_F(PlantedFault, TurnsItsLawRed) {
+  for (const Fault& fault : faults()) {
     // A grid where the group has several ranks: all in tp, or all in dp.
-    const bool of_copies = fault.group == Group::kDp;
-    comm::Communicators ranks = grid_ranks(world(), config, of_copies ? 1 : world().size());
-    if (std::string(fault.label) == "scored targets")
-      fault.spoil = average_of_averages(ranks.grid.dp);
-    auto& group = member(ranks, fault.group);
-    auto faulty = std::make_unique<FaultyCommunicator>(std::move(group), fault.label, fault.spoil);
-    const FaultyCommunicator& planted = *faulty;
-    group = std::move(faulty);
-    settings.sequence_parallel = fault.sequence;
-    const Training actual = train_on(ranks, config, settings);
-    EXPECT_GT(planted.spoiled(), 0) << fault.what << ": never happened";
+    const bool of_copies = fault.group == std::string("dp");
+    comm::Communicators ranks = join_grid(config_, of_copies ? 1 : world().size());
+    const auto spoiled = plant(member(ranks, fault.group), fault.label, fault.spoil);
+    settings_.sequence_parallel = fault.sequence;
+    const Training actual = train_on(ranks, config_, settings_);
+    EXPECT_GT(*spoiled, 0) << fault.what << ": never happened";
     if (world().rank() != 0) continue;
-    const GridErrors errors = compare(actual, exact);
+    const GridErrors errors = compare(actual, exact_);
     for (const Law law : fault.laws) {
       std::printf("%-58s %-20s %-10s off by %.1e\n", fault.what, fault.label, name(law),
                   error_of(errors, law));
-      // A thousand times what rounding may do: no fault hides near the tolerance.
-      EXPECT_GT(error_of(errors, law), 1e-6)
+      EXPECT_GT(error_of(errors, law), kSeen)
           << fault.what << ": the law of " << name(law) << " does not see it";
     }
   }
 }
 
-TEST(PlantedFault, WithoutAFaultTheSameGridsAreGreen) {
-  config::ModelConfig config = grid_config("0_3_3_3_4");
-  config.num_key_value_heads = 1;
-  GridSettings settings;
-  settings.steps = 3;
-  Training exact;
-  if (world().rank() == 0) exact = train_on(comm::single_process(), config, settings);
-  for (const int tp : {1, world().size()}) {
-    comm::Communicators ranks = grid_ranks(world(), config, tp);
-    // Through the same decorator, which passes everything on.
-    ranks.dp = std::make_unique<FaultyCommunicator>(std::move(ranks.dp), "no such label", drop);
-    ranks.tp = std::make_unique<FaultyCommunicator>(std::move(ranks.tp), "no such label", drop);
-    const Training actual = train_on(ranks, config, settings);
-    if (world().rank() == 0) {
-      EXPECT_LE(compare(actual, exact).worst(), 1e-9);
+/// Everything that a step sends on this grid.
+std::vector<train::CommunicationRow> collectives_of(const comm::Communicators& ranks,
+                                                    const config::ModelConfig& config,
+                                                    const GridSettings& settings) {
+  Arena plan = Arena::planning();
+  const train::Trainer planned(plan, config, trainer_options(ranks, settings));
+  return train::communication_per_step(planned, settings.micro_batches);
+}
+
+/// No collective is there in vain: whichever a step drops, some law sees it.
+TEST_F(PlantedFault, IsSeenWhicheverCollectiveIsDropped) {
+  std::vector<int> extents = {world().size() / 2};  // copies and ranks of each
+  if (world().size() == 2) extents = {1, 2};
+  for (const int tp : extents) {
+    for (const bool sequence : {false, true}) {
+      if (sequence && tp == 1) continue;
+      settings_.sequence_parallel = sequence;
+      for (const auto& row : collectives_of(join_grid(config_, tp), config_, settings_)) {
+        comm::Communicators ranks = join_grid(config_, tp);
+        const auto dropped = plant(member(ranks, row.group), row.label, drop);
+        const Training actual = train_on(ranks, config_, settings_);
+        const std::string where = row.label + " on " + to_string(ranks.grid);
+        EXPECT_GT(*dropped, 0) << where;
+        if (world().rank() != 0) continue;
+        const double error = compare(actual, exact_).worst();
+        std::printf("drop %-40s %s off by %.1e\n", where.c_str(),
+                    sequence ? "sequence" : "        ", error);
+        EXPECT_GT(error, kSeen) << where << (sequence ? ", sequence" : "");
+      }
+    }
+  }
+}
+
+TEST_F(PlantedFault, WithoutAFaultTheSameGridsAreGreen) {
+  for (int tp = 1; tp <= world().size(); tp *= 2) {
+    for (const bool sequence : {false, true}) {
+      if (sequence && tp == 1) continue;
+      settings_.sequence_parallel = sequence;
+      comm::Communicators ranks = join_grid(config_, tp);
+      // Through the same decorator, which passes everything on.
+      for (auto* group : {&ranks.world, &ranks.dp, &ranks.tp, &ranks.kv}) {
+        plant(*group, "no such label", drop);
+      }
+      const Training actual = train_on(ranks, config_, settings_);
+      if (world().rank() == 0) {
+        EXPECT_LE(compare(actual, exact_).worst(), 1e-9) << to_string(ranks.grid);
+      }
     }
   }
 }

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "grid_run.h"
-#include "lckv/mpi_test/world.h"
+#include "lckv/mpi_test/intercepted.h"
 
 // A grid of ranks trains what one process trains: loss, every gradient, norms, weights after twenty
 // updates. Rank 0 compares; the other ranks take part.
@@ -30,11 +30,19 @@ const Layout kLayouts[] = {
     {"CLA", "0_0_2_2", 2, 2},
 };
 
-/// All tensor extents that divide the ranks of this program.
+/// The tensor extents of this program's grids; of eight ranks those that fewer ranks cannot have.
 std::vector<int> tensor_extents() {
   std::vector<int> extents;
-  for (int tp = 1; tp <= world().size(); tp *= 2) extents.push_back(tp);
+  for (int tp = world().size() == 8 ? 4 : 1; tp <= world().size(); tp *= 2) extents.push_back(tp);
   return extents;
+}
+
+/// The same run as one process does it at once.
+GridSettings undivided(GridSettings settings) {
+  settings.micro_batches = 1;
+  settings.sequence_parallel = false;
+  settings.recompute = config::Recompute::kNone;
+  return settings;
 }
 
 /// By how much a training on a grid may differ from one process. In double: 1e-9. In other types the
@@ -49,8 +57,7 @@ std::vector<int> tensor_extents() {
 GridErrors allowed_errors(const config::ModelConfig& config, GridSettings settings,
                           const Training& exact) {
   if (settings.dtype == DType::kF64) return {1e-9, 1e-9, 1e-9, 1e-9, "", ""};
-  settings.micro_batches = 1;
-  settings.sequence_parallel = false;
+  settings = undivided(settings);
   if (settings.dtype == DType::kBF16) {
     GridErrors lost = compare(train_on(comm::single_process(), config, settings), exact);
     for (double* error : {&lost.loss, &lost.gradients, &lost.norms, &lost.weights}) *error *= 3;
@@ -89,16 +96,17 @@ void expect_equal_training(const config::ModelConfig& config, const GridSettings
   Training exact;
   GridErrors allowed;
   if (world().rank() == 0) {
-    GridSettings alone;
-    alone.documents = settings.documents;
-    alone.steps = settings.steps;
+    GridSettings alone = undivided(settings);
+    alone.dtype = DType::kF64;
     exact = train_on(comm::single_process(), config, alone);
     allowed = allowed_errors(config, settings, exact);
     EXPECT_FALSE(exact.first_gradients.empty());
   }
   for (const int tp : tensor_extents()) {
     if (settings.sequence_parallel && tp == 1) continue;
-    const comm::Communicators ranks = grid_ranks(world(), config, tp);
+    const comm::Communicators ranks = join_grid(config, tp);
+    // Eight copies have one sequence each: nothing to split.
+    if (kGridSequences / ranks.grid.dp < settings.micro_batches) continue;
     const Training actual = train_on(ranks, config, settings);
     if (world().rank() != 0) continue;
     expect_within(compare(actual, exact), allowed, what + ", " + to_string(ranks.grid));
@@ -139,8 +147,51 @@ TEST(Grid, TrainsInBf16WithinRounding) {
   expect_equal_training(config, settings, "bf16, sequence");
 }
 
+/// What gradients summed in bf16 would be.
+void round_to_bf16(const comm::Communicator&, const comm::Collective& call,
+                   const Intercepted::Proceed& proceed) {
+  proceed();
+  for (int64_t i = 0; i < call.own.numel(); ++i) {
+    float& value = call.own.data<float>()[i];
+    value = static_cast<float>(static_cast<BFloat16>(value));
+  }
+}
+
+/// Row by row copies compute the bits of as many micro-batches of their size on one copy. Only the
+/// sums of gradients over all rows run in another order, in fp32: each adds a rounding, twice as many
+/// independent ones add up as their root.
+TEST(Grid, OfBf16CopiesDiffersFromMicroBatchesInTheOrderOfSumsOnly) {
+  const config::ModelConfig config = grid_config("0_3_3_3_4");
+  const double allowed =
+      std::sqrt(2.0 * kGridSequences * kGridT) * unit_roundoff(accumulator(DType::kBF16));
+  for (const int tp : tensor_extents()) {
+    if (tp == world().size()) continue;  // one copy
+    for (const bool sequence : {false, true}) {
+      if (sequence && tp == 1) continue;
+      comm::Communicators ranks = join_grid(config, tp);
+      GridSettings settings;
+      settings.dtype = DType::kBF16;
+      settings.sequence_parallel = sequence;
+      settings.steps = 1;
+      const Training copies = train_on(ranks, config, settings);
+      plant(ranks.dp, "dp gradients", round_to_bf16);
+      const Training rounded = train_on(ranks, config, settings);
+      settings.micro_batches = ranks.grid.dp;
+      const Training one = train_on(join_one_copy(config, tp), config, settings);
+      if (world().rank() != 0) continue;
+      const GridErrors errors = compare(copies, one);
+      const std::string where = to_string(ranks.grid) + (sequence ? ", sequence" : "");
+      std::printf("bf16 copies, %-35s loss %.1e  gradients %.1e/%.1e\n", where.c_str(), errors.loss,
+                  errors.gradients, allowed);
+      EXPECT_LE(errors.loss, 1e-12) << where;
+      EXPECT_LE(errors.gradients, allowed) << where << ": " << errors.worst_gradient;
+      EXPECT_LE(worst_error(copies.norms, one.norms), allowed) << where;
+      EXPECT_GT(compare(rounded, one).gradients, allowed) << where;
+    }
+  }
+}
+
 TEST(Grid, WithMicroBatchesTrainsAsOnOneLargeBatch) {
-  if (kGridSequences / world().size() < 2) GTEST_SKIP() << "each copy has one sequence";
   GridSettings settings;
   settings.micro_batches = 2;
   expect_equal_training(grid_config("0_3_3_3_4"), settings, "two micro-batches");
@@ -160,15 +211,49 @@ TEST(Grid, WithTiedEmbeddingsTrainsAsOneProcessDoes) {
   expect_equal_training(config, {}, "tied");
 }
 
-TEST(Grid, WithRecomputationTrainsTheSame) {
+TEST(Grid, RecomputesWhatItWouldStoreBitForBit) {
+  const config::ModelConfig config = grid_config("0_3_3_3_4");
   GridSettings settings;
   settings.steps = 3;
-  for (const config::Recompute level : {config::Recompute::kCheap, config::Recompute::kBlock}) {
-    for (const bool sequence : {false, true}) {
-      settings.recompute = level;
-      settings.sequence_parallel = sequence;
-      expect_equal_training(grid_config("0_3_3_3_4"), settings, "recompute");
+  for (const int tp : tensor_extents()) {
+    const comm::Communicators ranks = join_grid(config, tp);
+    for (const DType dtype : {DType::kF64, DType::kF32, DType::kBF16}) {
+      for (const bool sequence : {false, true}) {
+        if (sequence && tp == 1) continue;
+        settings.dtype = dtype;
+        settings.sequence_parallel = sequence;
+        settings.recompute = config::Recompute::kNone;
+        const Training stored = train_on(ranks, config, settings);
+        for (const auto level : {config::Recompute::kCheap, config::Recompute::kBlock}) {
+          settings.recompute = level;
+          const Training recomputed = train_on(ranks, config, settings);
+          EXPECT_EQ(recomputed, stored)
+              << to_string(ranks.grid) << " in " << name(dtype) << ", sequence " << sequence;
+        }
+      }
     }
+  }
+}
+
+/// What interacts: row shares and shared heads within each micro-batch, a bucket that is final only
+/// after the embedding's second use.
+TEST(Grid, WithSequencesMicroBatchesOneKvHeadAndTiedEmbeddingsTrainsAsOneProcessDoes) {
+  config::ModelConfig config = grid_config("0_3_3_3_4");
+  config.num_key_value_heads = 1;
+  config.tie_word_embeddings = true;
+  GridSettings settings;
+  settings.sequence_parallel = true;
+  settings.micro_batches = 2;
+  expect_equal_training(config, settings, "all together");
+}
+
+/// On every grid of two or more copies at least one of them counts nothing.
+TEST(Grid, WithACopyWithoutScoredTargetsTrainsAsOneProcessDoes) {
+  GridSettings settings;
+  settings.unscored_sequences = kGridSequences / 2;
+  for (const int64_t micro_batches : {1, 2}) {
+    settings.micro_batches = micro_batches;
+    expect_equal_training(grid_config("0_3_3_3_4"), settings, "a copy unscored");
   }
 }
 

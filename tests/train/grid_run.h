@@ -1,14 +1,16 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "lckv/comm/communicators.h"
-#include "lckv/comm/world.h"
 #include "lckv/model/init.h"
+#include "lckv/mpi_test/model_grid.h"
 #include "lckv/test_support/test_network.h"
 #include "lckv/train/parameter_slices.h"
 #include "lckv/train/trainer.h"
@@ -37,13 +39,15 @@ struct GridSettings {
   config::Recompute recompute = config::Recompute::kNone;
   bool documents = false;
   int64_t steps = 20;
-  double perturbation = 0;  // relative, of every initial weight, of either sign
+  int64_t unscored_sequences = 0;  // the last of each global batch, whose targets do not count
+  double perturbation = 0;         // relative, of every initial weight, of either sign
 };
 
 /// What a training shows: every number that a law compares. Tensors on rank 0 alone.
 struct Training {
   std::vector<double> losses, norms;
   std::map<std::string, std::vector<double>> first_gradients, final_weights;
+  bool operator==(const Training&) const = default;
 };
 
 constexpr int64_t kGridT = 6;
@@ -57,18 +61,36 @@ inline void perturb(View values, double relative) {
   }
 }
 
-/// Trains `steps` updates on random ragged batches, this rank's share of each.
-inline Training train_on(const comm::Communicators& ranks, const config::ModelConfig& config,
-                         const GridSettings& settings) {
-  const int64_t own = kGridSequences / ranks.grid.dp, B = own / settings.micro_batches;
+inline train::Trainer::Options trainer_options(const comm::Communicators& ranks,
+                                               const GridSettings& settings) {
   train::Trainer::Options options;
   options.dtype = settings.dtype;
-  options.B = B;
+  options.B = kGridSequences / ranks.grid.dp / settings.micro_batches;
   options.T = kGridT;
   options.document_mask = settings.documents;
   options.recompute = settings.recompute;
   options.ranks = &ranks;
   options.sequence_parallel = settings.sequence_parallel;
+  return options;
+}
+
+inline RandomBatch global_batch(const config::ModelConfig& config, const GridSettings& settings,
+                                int64_t step) {
+  RandomBatch batch(config, kGridSequences, kGridT, 100 + static_cast<uint64_t>(step),
+                    settings.documents);
+  std::fill(batch.targets.end() - settings.unscored_sequences * kGridT, batch.targets.end(),
+            ops::kIgnoreTarget);
+  return batch;
+}
+
+/// Sees the trainer on every rank after the last step. May run collectives.
+using LookAtTrainer = std::function<void(Stream&, const train::Trainer&)>;
+
+/// Trains `steps` updates on random ragged batches, this rank's share of each.
+inline Training train_on(const comm::Communicators& ranks, const config::ModelConfig& config,
+                         const GridSettings& settings, const LookAtTrainer& look = {}) {
+  const train::Trainer::Options options = trainer_options(ranks, settings);
+  const int64_t B = options.B, own = B * settings.micro_batches;
   Arena planned = Arena::planning();
   train::Trainer(planned, config, options);
   Arena arena = Arena::allocate(planned);
@@ -92,8 +114,7 @@ inline Training train_on(const comm::Communicators& ranks, const config::ModelCo
   config::OptimizerConfig optimizer;
   optimizer.clip_norm = 0.5;  // some steps are clipped, some not
   for (int64_t step = 0; step < settings.steps; ++step) {
-    const RandomBatch batch(config, kGridSequences, kGridT, 100 + static_cast<uint64_t>(step),
-                            settings.documents);
+    const RandomBatch batch = global_batch(config, settings, step);
     const int64_t first = ranks.grid.dp_rank() * own;
     int64_t scored = 0;
     for (const int32_t target : batch.sequences(first, first + own, kGridT).targets) {
@@ -114,6 +135,7 @@ inline Training train_on(const comm::Communicators& ranks, const config::ModelCo
     result.first_gradients = collect(owned);
   }
   result.final_weights = collect(trainer.owned_masters());
+  if (look) look(stream, trainer);
   return result;
 }
 
@@ -160,15 +182,6 @@ inline GridErrors compare(const Training& actual, const Training& expected) {
   worst(actual.first_gradients, expected.first_gradients, errors.gradients, errors.worst_gradient);
   worst(actual.final_weights, expected.final_weights, errors.weights, errors.worst_weight);
   return errors;
-}
-
-/// The groups of a grid of all ranks of the world.
-inline comm::Communicators grid_ranks(comm::World& world, const config::ModelConfig& config,
-                                      int tensor) {
-  const comm::Grid grid = comm::make_grid(world.size(), world.rank(), tensor, 0);
-  model::Dims dims = model::make_dims(config, 1, 1);
-  dims.tp = grid.tp;
-  return comm::make_communicators(world, grid, static_cast<int>(dims.kv_sharers()));
 }
 
 }  // namespace lckv::test

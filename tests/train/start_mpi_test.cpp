@@ -1,7 +1,6 @@
 #include <gtest/gtest.h>
 
 #include "grid_run.h"
-#include "lckv/mpi_test/world.h"
 
 // Every grid starts from the same weights, bit for bit, and tells so by the same hash.
 
@@ -42,7 +41,7 @@ TEST(Start, HasEqualWeightsAndHashOnEveryGrid) {
   for (const DType dtype : {DType::kF64, DType::kF32, DType::kBF16}) {
     const Start alone = start_on(comm::single_process(), config, dtype);
     for (int tp = 1; tp <= world().size(); tp *= 2) {
-      const comm::Communicators ranks = grid_ranks(world(), config, tp);
+      const comm::Communicators ranks = join_grid(config, tp);
       const Start start = start_on(ranks, config, dtype);
       EXPECT_EQ(start.hash, alone.hash) << to_string(ranks.grid) << " in " << name(dtype);
       if (world().rank() == 0) {
@@ -54,14 +53,14 @@ TEST(Start, HasEqualWeightsAndHashOnEveryGrid) {
 
 TEST(Start, OfAnotherSeedHasAnotherHash) {
   const config::ModelConfig config = grid_config("0_1");
-  const comm::Communicators ranks = grid_ranks(world(), config, world().size());
+  const comm::Communicators ranks = join_grid(config, world().size());
   EXPECT_NE(start_on(ranks, config, DType::kF32, 1).hash,
             start_on(ranks, config, DType::kF32, 2).hash);
 }
 
 TEST(Start, HashSeesTwoSwappedElementsAndTheirPlace) {
   const config::ModelConfig config = grid_config("0_1");
-  const comm::Communicators ranks = grid_ranks(world(), config, world().size());
+  const comm::Communicators ranks = join_grid(config, world().size());
   const model::ParameterTable table =
       model::make_parameter_table(config, {ranks.grid.tp, ranks.grid.tp_rank(), 1});
   Arena plan = Arena::planning();

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "lckv/base/text.h"
+#include "lckv/comm/agreement.h"
 #include "run_file.h"
 
 namespace {
@@ -159,9 +160,11 @@ int main(int argc, char** argv) {
     world.emplace(comm::World::join());
     return check_files(*world, paths, settings, dump, verbose);
   } catch (const Error& error) {
-    const bool speaks = !world || world->rank() == 0;
-    if (speaks) fmt::print(stderr, "golden_check: {}\n", error.what());
     const bool agreed = dynamic_cast<const comm::AgreedError*>(&error) != nullptr;
+    const std::string place = world && !agreed ? world->describe_rank() + " " : "";
+    if (!agreed || world->rank() == 0) {
+      fmt::print(stderr, "golden_check: {}{}\n", place, error.what());
+    }
     if (world && world->size() > 1 && !agreed) world->abort(error.exit_code());
     return static_cast<int>(error.exit_code());
   }
