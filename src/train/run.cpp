@@ -162,6 +162,7 @@ class Run {
     result.step = position_.step;
     result.stopped = position_.step < config_.train.steps || position_.validation_due;
     if (result.stopped) save();
+    ranks_.world->barrier("run is saved");  // before any rank says that the run has ended
     log_info(format("peak memory {}, planned {} for tensors",
                     human_bytes(double(peak_resident_bytes())),
                     human_bytes(double(arena_->bytes()))));
