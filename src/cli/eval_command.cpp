@@ -204,6 +204,13 @@ void require_equal_ranks(comm::World& world, const comm::Communicators& ranks,
                             format("{:016x}", model::content_hash(stream, weights, *ranks.tp)));
 }
 
+/// What must be equal on all ranks of the arguments; files are compared by their content.
+std::string asked_text(const EvalArgs& args, const eval::ForwardMode& mode) {
+  return format("{}\n--forward {}\n--batch {}\n--sequence-tokens {}\n--max-tokens {}\n--tensor {}",
+                args.perplexity.empty() ? "--questions" : "--perplexity", mode.text(),
+                args.batch_sequences, args.sequence_tokens, args.max_tokens, args.tensor);
+}
+
 }  // namespace
 
 ExitCode run_eval(comm::World& world, const EvalArgs& args) {
@@ -221,6 +228,7 @@ ExitCode run_eval(comm::World& world, const EvalArgs& args) {
         eval::parse_forward_mode(args.forward.empty() ? "iterate" : args.forward, source.config());
   });
   train::use_threads(world, args.threads, args.oversubscribe);
+  comm::require_equal_texts(world, "what is asked", asked_text(args, *mode));
   const comm::Communicators ranks = train::join_grid(world, source.config(), args.tensor);
   const DType dtype = train::resolve_precision(precision_named(args.precision));
   comm::require_equal_texts(world, "precision", std::string(name(dtype)));

@@ -1,6 +1,6 @@
 #include <csignal>
 #include <cstdio>
-#include <functional>
+#include <sstream>
 
 #include <CLI/CLI.hpp>
 
@@ -16,20 +16,21 @@ namespace {
 /// A command that one process carries out.
 template <class Args>
 Command alone(const char* command, std::shared_ptr<Args> args, ExitCode (*run)(const Args&)) {
-  return [=](comm::World& world) {
-    comm::together(world, [&] {
-      if (world.size() == 1) return;
-      throw Error(format("{}: runs in one process, {} were started", command, world.size()),
-                  ExitCode::kUsage);
-    });
-    return run(*args);
-  };
+  return {command, [=](comm::World& world) {
+            comm::together(world, [&] {
+              if (world.size() == 1) return;
+              throw Error(format("{}: runs in one process, {} were started", command, world.size()),
+                          ExitCode::kUsage);
+            });
+            return run(*args);
+          }};
 }
 
 /// A command that all processes carry out together.
 template <class Args>
-Command distributed(std::shared_ptr<Args> args, ExitCode (*run)(comm::World&, const Args&)) {
-  return [=](comm::World& world) { return run(world, *args); };
+Command distributed(const char* command, std::shared_ptr<Args> args,
+                    ExitCode (*run)(comm::World&, const Args&)) {
+  return {command, [=](comm::World& world) { return run(world, *args); }};
 }
 
 constexpr int kMaxThreads = 4096;
@@ -105,7 +106,7 @@ void add_train(CLI::App& app, Command& chosen) {
       "--init-from",
       [args](const std::string& folder) { args->overrides.push_back("train.init_from=" + folder); },
       "Hugging Face folder to start from (the key train.init_from)");
-  command->callback([args, &chosen] { chosen = distributed(args, run_train); });
+  command->callback([args, &chosen] { chosen = distributed("train", args, run_train); });
 }
 
 void add_plan(CLI::App& app, Command& chosen) {
@@ -164,7 +165,7 @@ void add_eval(CLI::App& app, Command& chosen) {
       ->capture_default_str();
   command->add_flag("--oversubscribe", args->oversubscribe, "More threads than cores are wanted");
   command->add_option("--json", args->json, "Write the result to this file");
-  command->callback([args, &chosen] { chosen = distributed(args, run_eval); });
+  command->callback([args, &chosen] { chosen = distributed("eval", args, run_eval); });
 }
 
 void add_export(CLI::App& app, Command& chosen) {
@@ -205,7 +206,7 @@ void add_bench_train(CLI::App& bench, Command& chosen) {
   train->add_option("--trace", args->trace,
                     "Write the timeline of one step on all ranks to this file (Chrome trace JSON, "
                     "for chrome://tracing or ui.perfetto.dev)");
-  train->callback([args, &chosen] { chosen = distributed(args, run_bench_train); });
+  train->callback([args, &chosen] { chosen = distributed("bench train", args, run_bench_train); });
 }
 
 void add_bench_comm(CLI::App& bench, Command& chosen) {
@@ -221,7 +222,7 @@ void add_bench_comm(CLI::App& bench, Command& chosen) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command->add_option("--json", args->json, "Write the result to this file");
-  command->callback([args, &chosen] { chosen = distributed(args, run_bench_comm); });
+  command->callback([args, &chosen] { chosen = distributed("bench comm", args, run_bench_comm); });
 }
 
 void add_bench(CLI::App& app, Command& chosen) {
@@ -231,9 +232,15 @@ void add_bench(CLI::App& app, Command& chosen) {
   add_bench_comm(*bench, chosen);
 }
 
-}  // namespace
+/// --help and --version: rank 0 prints, nothing else happens.
+Command print(const std::string& text) {
+  return {"--help or --version", [text](comm::World& world) {
+            if (world.rank() == 0) std::fputs(text.c_str(), stdout);
+            return ExitCode::kOk;
+          }};
+}
 
-int run_program(int argc, const char* const* argv) {
+Command parse(int argc, const char* const* argv) {
   CLI::App app{
       "lckv: trains language models whose layers share keys and values (LCKV and relatives)"};
   app.footer(kFooter);
@@ -250,11 +257,20 @@ int run_program(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? static_cast<int>(ExitCode::kOk)
-                                : static_cast<int>(ExitCode::kUsage);
+    std::ostringstream out, err;
+    if (app.exit(error, out, err) == 0) return print(out.str());
+    std::string message = err.str();
+    while (message.ends_with('\n')) message.pop_back();
+    throw Error(message, ExitCode::kUsage);
   }
+  return chosen;
+}
+
+}  // namespace
+
+int run_program(int argc, const char* const* argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on file size is a full disk: an error, not a death
-  return run_in_world(chosen);
+  return run_in_world([&] { return parse(argc, argv); });
 }
 
 }  // namespace lckv::cli

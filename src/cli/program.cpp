@@ -70,7 +70,7 @@ int fail(comm::World& world, const Failure& failure) {
 
 }  // namespace
 
-int run_in_world(const Command& chosen) {
+int run_in_world(const std::function<Command()>& parse) {
   std::optional<comm::World> world;
   if (const auto failure = failure_of([&] { world.emplace(comm::World::join()); })) {
     std::fprintf(stderr, "lckv: %s\n", failure->message.c_str());
@@ -79,7 +79,10 @@ int run_in_world(const Command& chosen) {
   set_log_quiet(world->rank() != 0);  // rank 0 speaks
   ExitCode code = ExitCode::kOk;
   const auto failure = failure_of([&] {
-    code = chosen(*world);
+    Command chosen;
+    comm::together(*world, [&] { chosen = parse(); });
+    comm::require_equal_texts(*world, "command", chosen.name);
+    code = chosen.run(*world);
     flush_results();
   });
   return failure ? fail(*world, *failure) : static_cast<int>(code);

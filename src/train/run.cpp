@@ -50,7 +50,10 @@ class Run {
 
   RunResult go() {
     // Every rank looks before any rank talks: what one of them misses is told by all.
-    comm::together(world_, [&] { inputs_.emplace(config_, ranks_.grid); });
+    comm::together(world_, [&] {
+      inputs_.emplace(config_, ranks_.grid);
+      data_ = data_fingerprint(config_.data.train);
+    });
     require_equal_runs(world_, config_);
     std::optional<RunLock> lock;
     comm::together(world_, [&] {
@@ -236,7 +239,7 @@ class Run {
   void save() {
     if (saved_step_ == position_.step) return;
     report_->finish_line();
-    save_run(config_.output, objects_->trainer, stream_, position_, config_);
+    save_run(config_.output, objects_->trainer, stream_, position_, config_, data_);
     if (writes()) {
       checkpoint::keep_last_states(config_.output, position_.step,
                                    static_cast<int>(config_.train.keep_states));
@@ -253,6 +256,7 @@ class Run {
   int threads_;
   DType dtype_;
   std::optional<RunInputs> inputs_;
+  std::string data_;  // fingerprint of the training stores as opened
   Stream stream_;
   std::optional<RunObjects> objects_;
   std::optional<RunReport> report_;

@@ -121,7 +121,8 @@ std::string data_fingerprint(const std::vector<std::string>& stores) {
 }
 
 void save_run(const std::filesystem::path& run_folder, const Trainer& trainer, Stream& stream,
-              const RunPosition& position, const config::RunConfig& config) {
+              const RunPosition& position, const config::RunConfig& config,
+              const std::string& data) {
   const bool writes = trainer.ranks().grid.rank == 0;
   std::optional<checkpoint::StateWriter> writer;
   if (writes) writer.emplace(run_folder, position.step, declare(trainer));
@@ -138,7 +139,7 @@ void save_run(const std::filesystem::path& run_folder, const Trainer& trainer, S
                       {"sequences", position.sequences},
                       {"skipped_in_row", position.skipped_in_row},
                       {"validation_due", position.validation_due},
-                      {"data", data_fingerprint(config.data.train)},
+                      {"data", data},
                       {"threads", ops::cpu_threads()},
                       {"grid", grid_text(trainer)},
                       {"backend", ops::kernels({}).name},

@@ -26,8 +26,12 @@ std::string data_fingerprint(const std::vector<std::string>& stores);
 /// Saves masters, both moments, position and resolved config as `<run>/step-<step>`; see
 /// checkpoint/state.h. Collective: the ranks' parts go to rank 0 tensor by tensor, which writes
 /// whole tensors, so that any other grid can continue.
+///
+///   data   data_fingerprint() of the training stores when they were opened: what is trained on,
+///          whatever lies at their paths by now
 void save_run(const std::filesystem::path& run_folder, const Trainer& trainer, Stream& stream,
-              const RunPosition& position, const config::RunConfig& config);
+              const RunPosition& position, const config::RunConfig& config,
+              const std::string& data);
 
 /// Continues the newest whole state of the folder, whatever grid saved it: fills masters, weights
 /// and moments, each rank reading its part. Nothing when there is none. Collective.

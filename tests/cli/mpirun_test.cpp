@@ -112,6 +112,51 @@ TEST_F(Mpirun, NamesTheRankThatWasGivenAnotherConfiguration) {
                                     HasSubstr("lr"), HasSubstr("0.5")));
 }
 
+TEST_F(Mpirun, RefusesRanksThatWereAskedForDifferentThings) {
+  ASSERT_EQ(run_lckv(train()).exit_code, 0);
+  const std::string binary = LCKV_BINARY;
+  const std::string eval = "eval " + (folder_ / "run").string() + " --perplexity " +
+                           (folder_ / "train.h5").string() + " --threads 1";
+  const auto ranks = [&](const std::string& first, const std::string& second) {
+    return run_lckv(first + " : -n 1 " + binary + " " + second, mpirun(1));
+  };
+  for (const char* other :
+       {" --forward sequential", " --batch 1", " --max-tokens 100", " --tensor 2"}) {
+    const Outcome outcome = ranks(eval, eval + other);
+    EXPECT_EQ(outcome.exit_code, 3) << other;
+    EXPECT_THAT(outcome.output, AllOf(HasSubstr("rank 1 ("), HasSubstr("what is asked differs")))
+        << other;
+  }
+  for (const std::string& other : {eval, std::string("bench comm"), std::string("--help")}) {
+    const Outcome outcome = ranks(other, train());
+    EXPECT_EQ(outcome.exit_code, 3) << other;
+    EXPECT_THAT(outcome.output, HasSubstr("command differs from rank 0's")) << other;
+  }
+}
+
+TEST_F(Mpirun, SaysAMistakeInTheArgumentsOnce) {
+  const Outcome all = run_lckv(train("--sett"), mpirun(2));
+  EXPECT_EQ(all.exit_code, 2);
+  EXPECT_EQ(count(all.output, "--sett"), 1);
+  EXPECT_EQ(count(run_lckv("--version", mpirun(2)).output, "lckv 0.1.0"), 1);
+}
+
+/// What is trained on is what was opened, whatever lies at its path when a state is saved.
+TEST_F(Mpirun, SavesAfterItsTokenStoreIsGone) {
+  const std::filesystem::path log = folder_ / "log", metrics = folder_ / "run" / "metrics.jsonl";
+  const Outcome outcome = run_and_signal(
+      train("--set train.steps=400"), 0,
+      [&] {
+        std::error_code missing;
+        if (std::filesystem::file_size(metrics, missing) < 100 || missing) return false;
+        std::filesystem::remove(folder_ / "train.h5");
+        return true;
+      },
+      log);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "run" / "step-00000400"));
+}
+
 TEST_F(Mpirun, RefusesMoreThreadsThanCoresUnlessTold) {
   const std::string threads = " --set train.threads=64";
   const Outcome refused = run_lckv(train(threads), mpirun(2));

@@ -177,7 +177,8 @@ class LoadedRun {
   void move(const std::string& from, const std::string& to) {
     const auto position = train::resume_run(world(), from, objects_.trainer, stream_, run_);
     EXPECT_TRUE(position.has_value()) << from;
-    train::save_run(to, objects_.trainer, stream_, position.value_or(train::RunPosition{}), run_);
+    train::save_run(to, objects_.trainer, stream_, position.value_or(train::RunPosition{}), run_,
+                    train::data_fingerprint(run_.data.train));
     world().all().barrier("saved");
   }
 

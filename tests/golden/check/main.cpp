@@ -85,6 +85,11 @@ void judge(const std::string& path, const GoldenFile& file, const Report& report
 }
 
 void print_totals(const Totals& totals, size_t files, DType dtype, const std::string& grid) {
+  if (totals.held + totals.above == 0) {
+    fmt::print("{} files, {}, {}: none fits the grid, NOTHING was checked\n", files, spelled(dtype),
+               grid);
+    return;
+  }
   fmt::print("{} files, {}, {}: {}", files, spelled(dtype), grid,
              totals.above > 0        ? "FAILED"
              : dtype == DType::kBF16 ? "reported, every number finite"
@@ -97,6 +102,11 @@ void print_totals(const Totals& totals, size_t files, DType dtype, const std::st
 int check_files(comm::World& world, const std::vector<std::string>& paths,
                 const RunSettings& settings, const std::string& dump, bool verbose) {
   const bool speaks = world.rank() == 0;
+  std::string asked = std::string(spelled(settings.dtype)) + " --tensor " +
+                      std::to_string(settings.tensor) +
+                      (settings.sequence_parallel ? " --sequence" : "");
+  for (const std::string& path : paths) asked += "\n" + path;
+  comm::require_equal_texts(world, "what is asked", asked);
   std::vector<std::pair<std::string, Report>> reports;
   Totals totals;
   for (const std::string& path : paths) {
