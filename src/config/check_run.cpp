@@ -65,6 +65,23 @@ void check_validation(const RunConfig& run, Rules& rules) {
                format("is {}, but data.validation names no store", run.validation.every_steps));
 }
 
+void check_checkpoint(const RunConfig& run, Rules& rules) {
+  if (!rules.sound({"checkpoint.keep_best", "data.validation"})) return;
+  if (!run.checkpoint.keep_best || !run.data.validation.empty()) return;
+  rules.refuse("checkpoint.keep_best", "is true, but data.validation names no store");
+}
+
+void check_spikes(const GuardsConfig& g, Rules& rules) {
+  if (!rules.sound({"guards.skip_spikes", "guards.spike_window_steps"})) return;
+  constexpr int64_t kSmallestWindow = 8;  // a deviation of fewer numbers says nothing
+  if (g.spike_window_steps > 0 && g.spike_window_steps < kSmallestWindow) {
+    rules.refuse("guards.spike_window_steps",
+                 format("is {}: 0 (off), or at least {}", g.spike_window_steps, kSmallestWindow));
+  }
+  if (!g.skip_spikes || g.spike_window_steps > 0) return;
+  rules.refuse("guards.skip_spikes", "is true, but spike_window_steps is 0: none are looked for");
+}
+
 void check_sequential(const ModelConfig& model, Rules& rules) {
   if (!rules.sound({"model.use_sequential"}) || !model.use_sequential) return;
   rules.refuse("model.use_sequential", "true is for scoring and cannot be trained");
@@ -84,6 +101,8 @@ std::vector<Problem> check_run(const RunConfig& run, const std::set<std::string>
   check_warmup(run.schedule, run.train, rules);
   check_decay(run.schedule, run.train, rules);
   check_validation(run, rules);
+  check_checkpoint(run, rules);
+  check_spikes(run.guards, rules);
   return rules.take_problems();
 }
 

@@ -54,10 +54,8 @@ std::vector<Key> keys_of(TrainConfig& t) {
           {"train.threads", &t.threads, from_to(0, kMaxThreads)},
           {"train.init_from", &t.init_from},
           {"train.init_kv", choice(t.init_kv, {"copy", "average"})},
-          {"train.keep_states", &t.keep_states, from_to(0, 1000000)},
-          {"train.save_every_steps", &t.save_every_steps, at_least(0)},
           {"train.log_every_steps", &t.log_every_steps, at_least(1)},
-          {"train.max_nonfinite_steps", &t.max_nonfinite_steps, at_least(1)}};
+          {"train.time_limit_s", &t.time_limit_s, at_least(0)}};
 }
 
 std::vector<Key> keys_of(ParallelConfig& p) {
@@ -87,6 +85,23 @@ std::vector<Key> keys_of(ScheduleConfig& s) {
 std::vector<Key> keys_of(ValidationConfig& v) {
   return {{"validation.every_steps", &v.every_steps, at_least(0)},
           {"validation.tokens", &v.tokens, at_least(0)}};
+}
+
+std::vector<Key> keys_of(CheckpointConfig& c) {
+  return {{"checkpoint.every_steps", &c.every_steps, at_least(0)},
+          {"checkpoint.asynchronous", &c.asynchronous},
+          {"checkpoint.when_busy", choice(c.when_busy, {"wait", "skip"})},
+          {"checkpoint.keep_last", &c.keep_last, from_to(0, 1000000)},
+          {"checkpoint.keep_every_steps", &c.keep_every_steps, at_least(0)},
+          {"checkpoint.keep_best", &c.keep_best}};
+}
+
+std::vector<Key> keys_of(GuardsConfig& g) {
+  return {{"guards.max_nonfinite_steps", &g.max_nonfinite_steps, at_least(1)},
+          {"guards.spike_window_steps", &g.spike_window_steps, from_to(0, 1000000)},
+          {"guards.spike_deviations", &g.spike_deviations, above(0)},
+          {"guards.skip_spikes", &g.skip_spikes},
+          {"guards.stall_timeout_s", &g.stall_timeout_s, at_least(0)}};
 }
 
 }  // namespace
@@ -131,6 +146,8 @@ std::vector<Key> keys_of(RunConfig& run) {
   append(keys_of(run.optimizer));
   append(keys_of(run.schedule));
   append(keys_of(run.validation));
+  append(keys_of(run.checkpoint));
+  append(keys_of(run.guards));
   return keys;
 }
 

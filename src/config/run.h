@@ -2,7 +2,9 @@
 
 #include <string>
 
+#include "lckv/config/checkpoint.h"
 #include "lckv/config/data.h"
+#include "lckv/config/guards.h"
 #include "lckv/config/model.h"
 #include "lckv/config/parallel.h"
 #include "lckv/config/train.h"
@@ -19,6 +21,8 @@ struct RunConfig {
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
   ValidationConfig validation;
+  CheckpointConfig checkpoint;
+  GuardsConfig guards;
 };
 
 }  // namespace lckv::config

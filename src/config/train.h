@@ -22,10 +22,9 @@ struct TrainConfig {
   int64_t threads = 0;           // 0: the cores this process may use
   std::string init_from;         // Hugging Face folder to start from; "": random
   std::string init_kv = "copy";  // copy | average: W_K, W_V of a plain Llama (spec/lckv.md 9.3)
-  int64_t keep_states = 3;       // newest saved states that stay; 0: all
-  int64_t save_every_steps = 0;  // 0: at the end only
   int64_t log_every_steps = 1;
-  int64_t max_nonfinite_steps = 3;  // skipped updates in a row before the run stops
+  double time_limit_s =
+      0;  // since the program's start: then save and stop, to be continued; 0: none
 };
 
 /// YAML section `optimizer:` (AdamW; decay on matrices only).

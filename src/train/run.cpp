@@ -159,7 +159,7 @@ class Run {
       if (!one_step(result)) break;
       const bool last = position_.step == config_.train.steps;
       if (due(config_.validation.every_steps) || last) validate(result);
-      if (due(config_.train.save_every_steps) || last) save();
+      if (due(config_.checkpoint.every_steps) || last) save();
     }
     report_->finish_line();
     result.step = position_.step;
@@ -242,7 +242,7 @@ class Run {
     save_run(config_.output, objects_->trainer, stream_, position_, config_, data_);
     if (writes()) {
       checkpoint::keep_last_states(config_.output, position_.step,
-                                   static_cast<int>(config_.train.keep_states));
+                                   static_cast<int>(config_.checkpoint.keep_last));
     }
     saved_step_ = position_.step;
     report_->saved(position_);

@@ -24,7 +24,7 @@ struct RunResult {
 ///          last whole step saved, `stopped` returned
 ///
 /// Throws ConfigError, DataError, IoError; Error with ExitCode::kDiverged when the loss or gradient
-/// was not finite train.max_nonfinite_steps times in a row. On several ranks what can be agreed on
+/// was not finite guards.max_nonfinite_steps times in a row. On several ranks what can be agreed on
 /// (start-up, validation data, divergence) is thrown by all as AgreedError with the same exit
 /// codes; after anything else the caller must abort the world.
 RunResult run_training(comm::World& world, const config::RunConfig& config,

@@ -69,7 +69,7 @@ void RunReport::skipped(const RunPosition& position, const StepResult& step) {
         format("step {}: loss {}, gradient norm {}: not finite, update skipped ({} in a row)",
                position.step, step.loss, step.grad_norm, position.skipped_in_row));
   }
-  if (position.skipped_in_row < config_.train.max_nonfinite_steps) return;
+  if (position.skipped_in_row < config_.guards.max_nonfinite_steps) return;
   throw comm::AgreedError(
       format("step {}: loss or gradient was not finite in {} steps in a row; what was saved before "
              "is in {}",

@@ -160,7 +160,7 @@ TEST_F(LoadRun, RefusesValuesOutOfRange) {
                            "train/sequences_per_step: 0",
                            "train/threads: -1",
                            "train/log_every_steps: 0",
-                           "train/max_nonfinite_steps: 0",
+                           "guards/max_nonfinite_steps: 0",
                            "optimizer/lr: 0",
                            "optimizer/beta1: 1",
                            "optimizer/beta2: -0.1",

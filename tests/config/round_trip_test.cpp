@@ -121,6 +121,7 @@ RunConfig random_run(uint64_t seed) {
   run.schedule.decay_frac *=
       1 - static_cast<double>(run.schedule.warmup_steps) / static_cast<double>(run.train.steps);
   run.schedule.decay_frac *= 0.5;
+  run.guards.spike_window_steps += 8;
   return run;
 }
 

@@ -45,8 +45,8 @@ config::RunConfig shared_run(const std::string& name) {
   run.train.precision = config::Precision::kFp64;
   run.train.sequences_per_step = 8;
   run.train.micro_batch_sequences = 0;
-  run.train.save_every_steps = 3;
-  run.train.keep_states = 0;
+  run.checkpoint.every_steps = 3;
+  run.checkpoint.keep_last = 0;
   run.data.document_mask = true;
   return run;
 }
@@ -266,7 +266,7 @@ TEST_F(RunOnGrid, ContinuesInBf16OnAnotherGrid) {
 TEST_F(RunOnGrid, StopsAsAWholeWhenOneRankIsTold) {
   config::RunConfig run = shared_run("stop");
   run.train.steps = 100000;
-  run.train.save_every_steps = 0;
+  run.checkpoint.every_steps = 0;
   run.validation.every_steps = 0;
   std::atomic<bool> stop{false};
   const bool told = world().rank() == world().size() - 1;

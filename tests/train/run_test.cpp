@@ -170,8 +170,8 @@ TEST_F(RunTest, RefusesASecondTrainerInOneFolder) {
 
 TEST_F(RunTest, KeepsTheNewestStatesOnly) {
   config::RunConfig run = test::tiny_run(test::fresh_folder("keep"));
-  run.train.save_every_steps = 1;
-  run.train.keep_states = 2;
+  run.checkpoint.every_steps = 1;
+  run.checkpoint.keep_last = 2;
   train_alone(run, kNeverStop);
   EXPECT_FALSE(fs::exists(run.output + "/step-00000006"));
   EXPECT_TRUE(fs::exists(run.output + "/step-00000007"));
@@ -220,7 +220,7 @@ TEST_F(RunTest, DivergingRunStopsWithItsOwnExitCodeAndKeepsTheLastGoodState) {
   run.schedule.kind = config::Schedule::kConstant;
   run.optimizer.clip_norm = 0;
   run.optimizer.lr = 1e30;
-  run.train.max_nonfinite_steps = 2;
+  run.guards.max_nonfinite_steps = 2;
   try {
     train_alone(run, kNeverStop);
     FAIL() << "did not diverge";

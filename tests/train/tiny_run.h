@@ -61,7 +61,7 @@ inline config::RunConfig tiny_run(const std::filesystem::path& folder) {
   run.train.sequences_per_step = 4;
   run.train.micro_batch_sequences = 2;
   run.train.precision = config::Precision::kFp32;
-  run.train.save_every_steps = 3;
+  run.checkpoint.every_steps = 3;
   run.train.threads = 1;  // the tests of a build share the cores
   run.optimizer.lr = 3e-3;
   run.schedule.warmup_steps = 2;
