@@ -12,7 +12,9 @@ namespace lckv::checkpoint {
 
 AtomicFile::AtomicFile(std::filesystem::path path)
     : path_(std::move(path)), temporary_(path_.string() + ".tmp") {
-  if (std::filesystem::exists(path_) && !std::filesystem::is_regular_file(path_)) {
+  std::error_code ignored;  // what cannot be looked at cannot be written either, which tells why
+  const auto status = std::filesystem::status(path_, ignored);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
     throw IoError(path_.string() + ": exists and is no regular file; it is not replaced");
   }
   descriptor_ = file_calls::create(temporary_);
@@ -39,7 +41,7 @@ void AtomicFile::write(const void* bytes, size_t size_bytes) {
 
 void AtomicFile::close() {
   // Network file systems report a full disk here.
-  if (::close(std::exchange(descriptor_, -1)) != 0) throw_io_error(path_, "close the file", errno);
+  if (file_calls::close(std::exchange(descriptor_, -1)) != 0) throw_io_error(path_, "close the file", errno);
 }
 
 FileSummary AtomicFile::commit() {

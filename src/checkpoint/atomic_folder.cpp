@@ -33,6 +33,7 @@ Content content_of(const fs::path& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (status.type() == fs::file_type::not_found) return {};
+  if (!fs::exists(status)) throw_io_error(path, "look at the folder", error.value());
   if (status.type() != fs::file_type::directory) {
     throw DataError(
         format("{}: a folder is to be written here, but a file is in the way", path.string()));
@@ -71,25 +72,49 @@ fs::path set_aside(const fs::path& folder) {
   return doomed;
 }
 
-/// `built` gets the name of `old`, which is removed. On file systems without an exchange there is a
-/// moment with neither under the name; both are whole then, as temporaries.
+/// By two renames. Between them there is nothing under the name: `old` stands, whole, at
+/// replaced_path(), where it is found and restored when this process does not come to the second.
+void replace_by_renames(const fs::path& built, const fs::path& old) {
+  const fs::path replaced = replaced_path(old);
+  remove_tree(replaced);
+  if (file_calls::rename(old, replaced) != 0) throw_io_error(old, "rename the folder", errno);
+  if (file_calls::rename(built, old) != 0) {
+    const int error_number = errno;
+    file_calls::rename(replaced, old);  // restore_replaced() tries again when this fails too
+    throw_io_error(old, "rename to it", error_number);
+  }
+  try {
+    sync_folder(old.parent_path());
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(replaced, ignored);
+    throw;
+  }
+  remove_tree_or_warn(replaced);
+}
+
+/// `built` gets the name of `old`, which is removed.
 void replace_folder(const fs::path& built, const fs::path& old) {
   if (file_calls::exchange(built, old) == 0) {
     sync_folder(old.parent_path());
-    remove_tree(built);
+    remove_tree_or_warn(built);
     return;
   }
-  if (errno != EINVAL && errno != ENOSYS) throw_io_error(old, "replace the folder", errno);
-  const fs::path doomed = set_aside(old);
-  if (file_calls::rename(built, old) != 0) throw_io_error(old, "rename to it", errno);
-  sync_folder(old.parent_path());
-  remove_tree(doomed);
+  if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) {
+    throw_io_error(old, "replace the folder", errno);
+  }
+  replace_by_renames(built, old);
 }
 
 }  // namespace
 
+fs::path AtomicFolder::building_path(const fs::path& path) {
+  return with_suffix(resolve(path), ".tmp");
+}
+
 AtomicFolder::AtomicFolder(const fs::path& path, ExistingFolder existing)
-    : path_(resolve(path)), building_(with_suffix(path_, ".tmp")), existing_(existing) {
+    : path_(resolve(path)), building_(building_path(path)), existing_(existing) {
+  restore_replaced(path_);
   check_replaceable(path_, content_of(path_), existing);
   std::error_code error;
   fs::create_directories(path_.parent_path(), error);
@@ -119,6 +144,21 @@ void AtomicFolder::commit() {
   sync_folder(path_.parent_path());
 }
 
-void remove_folder(const fs::path& folder) { remove_tree(set_aside(folder)); }
+fs::path replaced_path(const fs::path& path) { return with_suffix(path, ".replaced.tmp"); }
+
+void restore_replaced(const fs::path& path) {
+  const fs::path replaced = replaced_path(path);
+  std::error_code error;
+  if (!fs::exists(replaced, error)) return;
+  if (fs::exists(path, error)) return remove_tree(replaced);
+  if (file_calls::rename(replaced, path) != 0) throw_io_error(path, "rename to it", errno);
+}
+
+void remove_folder(const fs::path& folder) {
+  const fs::path doomed = set_aside(folder);
+  // Before anything of it goes: else a power cut could leave the old name with half its files.
+  sync_folder(doomed.parent_path());
+  remove_tree(doomed);
+}
 
 }  // namespace lckv::checkpoint

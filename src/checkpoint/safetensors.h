@@ -85,16 +85,22 @@ class SafetensorsWriter {
   SafetensorsWriter(const std::filesystem::path& path, const std::vector<Declared>& tensors,
                     std::map<std::string, std::string> metadata = {});
 
+  /// Where the data of a tensor stand in the file, and their XXH3-64.
+  struct Written {
+    int64_t offset = 0;
+    uint64_t xxh3 = 0;
+  };
   /// The next tensor in the declared order (InternalError for another), contiguous and in host
   /// memory; converted when its dtype is another floating one than declared. Throws IoError when
   /// the disk is full.
-  void write(const std::string& name, const ConstView& from);
+  Written write(const std::string& name, const ConstView& from);
   /// Throws InternalError when a tensor is missing, IoError.
   FileSummary finish();
 
  private:
   SafetensorsHeader header_;
   size_t next_ = 0;
+  int64_t data_begin_ = 0;
   AtomicFile file_;
 };
 

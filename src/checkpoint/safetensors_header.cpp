@@ -1,14 +1,11 @@
 #include "lckv/checkpoint/safetensors_header.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
-#include <set>
-
-#include <nlohmann/json.hpp>
 
 #include "lckv/base/error.h"
 #include "lckv/base/text.h"
+#include "lckv/checkpoint/strict_json.h"
 
 namespace lckv::checkpoint {
 
@@ -34,36 +31,12 @@ class Refusal {
   std::string place_;
 };
 
-/// nlohmann::json keeps the last of two equal names without a word, and would follow any depth.
-class KeyCheck {
- public:
-  explicit KeyCheck(const Refusal& refuse) : refuse_(refuse) {}
-
-  bool operator()(int depth, json::parse_event_t event, const json& parsed) {
-    if (depth > kMaxDepth) refuse_(format("nested deeper than {} levels", kMaxDepth));
-    const auto level = static_cast<size_t>(depth);
-    if (event == json::parse_event_t::object_start && level + 1 < keys_.size()) {
-      keys_[level + 1].clear();
-    }
-    if (event == json::parse_event_t::key && !keys_[level].insert(parsed).second) {
-      refuse_(format("name {} occurs twice", parsed.dump()));
-    }
-    return true;
+json parse_json(const std::string& text, const std::filesystem::path& file) {
+  const std::string place = file.string() + ": header";
+  if (text.empty() || text.front() != '{') {
+    throw DataError(format("{}: does not start with '{{'", place));
   }
-
- private:
-  const Refusal& refuse_;
-  std::array<std::set<std::string>, kMaxDepth + 1> keys_;
-};
-
-json parse_json(const std::string& text, const Refusal& refuse) {
-  if (text.empty() || text.front() != '{') refuse("does not start with '{'");
-  KeyCheck check(refuse);
-  try {
-    return json::parse(text, std::ref(check));
-  } catch (const json::exception& error) {
-    refuse(format("is not valid JSON: {}", error.what()));
-  }
+  return parse_strict_json<json>(text, kMaxDepth, place);
 }
 
 /// A whole number in [0, 2^63).
@@ -182,7 +155,7 @@ void check_layout(const std::vector<Entry>& entries, int64_t data_bytes,
 SafetensorsHeader parse_safetensors_header(const std::string& text, int64_t data_bytes,
                                            const std::filesystem::path& file) {
   const Refusal refuse(file, "header");
-  const json parsed = parse_json(text, refuse);
+  const json parsed = parse_json(text, file);
   SafetensorsHeader header;
   for (const auto& [name, value] : parsed.items()) {
     if (name == kMetadata) {

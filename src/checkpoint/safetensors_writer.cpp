@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "lckv/base/random.h"
+#include "lckv/base/stream_hash.h"
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/safetensors.h"
 
@@ -34,9 +36,11 @@ SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path,
   const uint64_t length = text.size();
   file_.write(&length, sizeof(length));
   file_.write(text.data(), text.size());
+  data_begin_ = static_cast<int64_t>(sizeof(length) + text.size());
 }
 
-void SafetensorsWriter::write(const std::string& name, const ConstView& from) {
+SafetensorsWriter::Written SafetensorsWriter::write(const std::string& name,
+                                                    const ConstView& from) {
   LCKV_CHECK(next_ < header_.entries.size() && header_.entries[next_].name == name,
              format("tensor '{}' is not the next one declared", name));
   const auto& to = header_.entries[next_++];
@@ -47,18 +51,23 @@ void SafetensorsWriter::write(const std::string& name, const ConstView& from) {
       format("tensor '{}' was declared {}{}, got {}", name, spelling(to.type), to_string(to.shape),
              from.describe()));
   const auto* bytes = static_cast<const std::byte*>(from.raw());
+  const int64_t offset = data_begin_ + to.begin;
   if (stored_type_of(from.dtype()) == to.type) {
     file_.write(bytes, static_cast<size_t>(from.bytes()));
-    return;
+    return {offset, hash_bytes(bytes, static_cast<size_t>(from.bytes()))};
   }
+  StreamHash hash;
   const int64_t count = from.numel();
   std::vector<std::byte> chunk(
       static_cast<size_t>(std::min(count, kChunkElems) * size_bytes(to.type)));
   for (int64_t done = 0; done < count; done += kChunkElems) {
     const int64_t elems = std::min(kChunkElems, count - done);
     convert(bytes + done * size_bytes(from.dtype()), from.dtype(), chunk.data(), to.type, elems);
-    file_.write(chunk.data(), static_cast<size_t>(elems * size_bytes(to.type)));
+    const auto chunk_bytes = static_cast<size_t>(elems * size_bytes(to.type));
+    file_.write(chunk.data(), chunk_bytes);
+    hash.update(chunk.data(), chunk_bytes);
   }
+  return {offset, hash.digest()};
 }
 
 FileSummary SafetensorsWriter::finish() {

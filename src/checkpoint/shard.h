@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,13 +23,21 @@ struct Slice {
   bool operator==(const Slice&) const = default;
 };
 
+/// The elements first .. last-1 of a tensor in row-major order as boxes, in that order: the rest of
+/// a row, whole rows, the beginning of a row. One after the other they are that stretch of memory;
+/// at most 2 rank - 1 of them, none when it is empty.
+std::vector<Slice> boxes_of_stretch(const Shape& shape, int64_t first, int64_t last);
+
+/// The elements that two boxes of one tensor share; nothing when there are none.
+std::optional<Slice> intersection(const Slice& a, const Slice& b);
+
 /// "[0:4, 16:32]"
 std::string to_string(const Slice& slice);
 
-/// One rank's part of a named tensor: the protocol by which model and optimizer hand over what is
-/// saved and loaded.
+/// One rank's part of a named tensor, or a piece of that part: the protocol by which model and
+/// optimizer hand over what is saved and loaded.
 struct Shard {
-  std::string name;  // "weight/model.norm.weight": unique on this rank, equal on all
+  std::string name;  // "weight/model.norm.weight", the same on all ranks
   Shape global_shape;
   Slice slice;
   View view;  // contiguous, in host memory, of the slice's shape

@@ -1,77 +1,69 @@
 #pragma once
 
+#include <atomic>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "lckv/checkpoint/safetensors.h"
 #include "lckv/checkpoint/shard.h"
+#include "lckv/comm/communicator.h"
 
 namespace lckv::checkpoint {
 
 /// Saves a complete training state as `<run_folder>/step-<step>` (FORMAT.md section 1) and returns
 /// that folder. It appears whole or not at all; a state of the same step is replaced.
 ///
-///   shards               whole tensors in host memory; they must not change until the call returns
-///   trainer_state_json   an object, handed back by load_state with the same values (spaces may
-///   differ)
+/// Collective over `group`: each rank writes its shards as one file, rank 0 commits. The folder is
+/// one that all of them see.
 ///
-/// Returns when everything is on the disk. Throws IoError, and leaves no temporary then.
-std::filesystem::path save_state(const std::filesystem::path& run_folder, int64_t step,
-                                 std::span<const Shard> shards,
+///   shards               this rank's; all ranks' together cover every tensor once. They must not
+///                        change until the call returns
+///   trainer_state_json   rank 0's counts: an object, handed back by StateReader with the same
+///                        values (spaces may differ)
+///
+/// Returns when everything is on the disk. Throws on every rank when any failed (as AgreedError in
+/// a group of several) and leaves no temporary then: IoError; DataError when trainer_state_json is
+/// no object; InternalError when the shards leave holes or overlap. When the last fsync is what
+/// fails, after the rename, the new state stands, whole, all the same.
+std::filesystem::path save_state(comm::Communicator& group, const std::filesystem::path& run_folder,
+                                 int64_t step, std::span<const Shard> shards,
                                  const std::string& trainer_state_json);
 
-/// The same, tensor by tensor, so that no more than one of them need exist in memory: what gathers
-/// them from many ranks.
-class StateWriter {
- public:
-  /// `tensors`: all of the state. Throws IoError.
-  StateWriter(const std::filesystem::path& run_folder, int64_t step,
-              const std::vector<SafetensorsWriter::Declared>& tensors);
-  /// Removes what was written, unless committed.
-  ~StateWriter();
-
-  /// A whole tensor; in the order in which SafetensorsWriter wants the declared ones.
-  void write(const std::string& name, const ConstView& whole);
-  /// Returns the folder, when everything is on the disk.
-  std::filesystem::path commit(const std::string& trainer_state_json);
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
+/// One thing wrong with a saved state.
+struct Damage {
+  std::filesystem::path file;
+  std::string tensor;  // whose bytes they are; "" in headers and the manifest
+  std::string what;    // "checksum ..., the manifest says ..."
 };
+/// "<file>: tensor '<tensor>' ...", complete.
+std::string to_string(const Damage& damage);
 
-/// The file of a state's folder that holds the whole tensors.
-std::filesystem::path tensors_file(const std::filesystem::path& state_folder);
+/// Reads every byte of every `of`th file, beginning with number `part`; and the manifest. Nothing
+/// is wrong when the result is empty. What cannot be read is damaged. Throws Interrupted when `stop`
+/// becomes true.
+std::vector<Damage> find_damage(const std::filesystem::path& state_folder,
+                                const std::atomic<bool>* stop = nullptr, int part = 0, int of = 1);
 
-/// The folder of the newest state whose files are all whole; reads every byte of it. Each damaged
-/// newer one is named by log_warning with the reason. Nothing when the run has no state (or no
-/// folder) at all. Throws DataError when there are states and none is whole: a run must not start
-/// over silently.
+/// Of the manifest alone: whether the state can be looked into.
+std::vector<Damage> find_manifest_damage(const std::filesystem::path& state_folder);
+
+/// Throws DataError with the first damage.
+void verify_state(const std::filesystem::path& state_folder,
+                  const std::atomic<bool>* stop = nullptr);
+
+/// The folder of the newest state that is whole; every byte of it was read. Each damaged newer one
+/// is named by log_warning with the reason. Nothing when the run has no state (or no folder) at
+/// all. Throws DataError when there are states and none is whole: a run must not start over
+/// silently. Throws Interrupted when `stop` becomes true on any rank. In a group of several ranks
+/// both are AgreedErrors with the exit codes of these.
+///
+/// Collective over `group`, whose ranks share the files out among them; the same result on each.
+std::optional<std::filesystem::path> find_latest_state(comm::Communicator& group,
+                                                       const std::filesystem::path& run_folder,
+                                                       const std::atomic<bool>* stop = nullptr);
+/// For one process.
 std::optional<std::filesystem::path> find_latest_state(const std::filesystem::path& run_folder);
-
-/// Throws DataError or IoError naming the first file, and the tensor where it can be told, that is
-/// not as it was saved.
-void verify_state(const std::filesystem::path& state_folder);
-
-/// Fills the views and returns the trainer's state. Names, dtypes, shapes and slices must be
-/// exactly those saved, and every byte is checked against its checksum as it is read. Throws
-/// DataError or IoError; the content of the views is unspecified then.
-std::string load_state(const std::filesystem::path& state_folder, std::span<const Shard> shards);
-
-/// Step and trainer's state alone, from the manifest.
-struct StateSummary {
-  int64_t step;
-  std::string trainer_state_json;
-};
-StateSummary read_state_summary(const std::filesystem::path& state_folder);
-
-/// Removes the states below the `keep_last` newest ones up to `newest_step`, the one just saved.
-/// States above it stay: they are damaged or of another branch, and must not push out good ones.
-/// `keep_last` <= 0 keeps all. Throws IoError.
-void keep_last_states(const std::filesystem::path& run_folder, int64_t newest_step, int keep_last);
 
 }  // namespace lckv::checkpoint

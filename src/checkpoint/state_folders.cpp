@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <system_error>
 
 #include "lckv/base/text.h"
+#include "lckv/checkpoint/atomic_folder.h"
 #include "lckv/checkpoint/file_calls.h"
 
 namespace lckv::checkpoint {
@@ -42,20 +44,39 @@ std::optional<int64_t> step_of(const std::string& folder_name) {
   return step;
 }
 
+namespace {
+
+/// The step of a folder that stands at replaced_path().
+std::optional<int64_t> replaced_step_of(const std::string& folder_name) {
+  const std::string suffix = replaced_path("").string();
+  if (!folder_name.ends_with(suffix)) return std::nullopt;
+  return step_of(folder_name.substr(0, folder_name.size() - suffix.size()));
+}
+
+}  // namespace
+
 std::vector<StateFolder> list_state_folders(const fs::path& run_folder) {
-  std::vector<StateFolder> states;
+  std::map<int64_t, fs::path> by_step, replaced;
   for (const std::string& name : folder_names(run_folder)) {
-    if (const auto step = step_of(name)) states.push_back({*step, run_folder / name});
+    if (const auto step = step_of(name)) by_step[*step] = run_folder / name;
+    if (const auto step = replaced_step_of(name)) replaced[*step] = run_folder / name;
   }
-  std::sort(states.begin(), states.end(),
-            [](const StateFolder& a, const StateFolder& b) { return a.step > b.step; });
+  by_step.merge(replaced);  // what has its successor is not taken
+  std::vector<StateFolder> states;
+  for (const auto& [step, path] : by_step) states.push_back({step, path});
+  std::reverse(states.begin(), states.end());
   return states;
 }
 
 void remove_unfinished_states(const fs::path& run_folder) {
-  for (const std::string& name : folder_names(run_folder)) {
-    if (!name.starts_with(kPrefix) || !name.ends_with(".tmp")) continue;
-    remove_tree(run_folder / name);
+  const std::vector<std::string> names = folder_names(run_folder);
+  for (const std::string& name : names) {
+    const auto step = replaced_step_of(name);
+    if (!step || fs::exists(run_folder / state_folder_name(*step))) continue;
+    restore_replaced(run_folder / state_folder_name(*step));
+  }
+  for (const std::string& name : names) {
+    if (name.starts_with(kPrefix) && name.ends_with(".tmp")) remove_tree_or_warn(run_folder / name);
   }
 }
 

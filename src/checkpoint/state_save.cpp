@@ -1,98 +1,123 @@
 #include <algorithm>
+#include <optional>
 #include <vector>
 
-#include "lckv/base/random.h"
+#include <nlohmann/json.hpp>
+
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/atomic_folder.h"
 #include "lckv/checkpoint/manifest.h"
 #include "lckv/checkpoint/safetensors.h"
 #include "lckv/checkpoint/state.h"
 #include "lckv/checkpoint/state_folders.h"
+#include "lckv/comm/agreement.h"
 
 namespace lckv::checkpoint {
 
 namespace {
 
-constexpr const char* kTensorsFile = "rank-00000.safetensors";
+std::string rank_file(int rank) { return format("rank-{:05}.safetensors", rank); }
 
 void check(const Shard& shard) {
-  LCKV_CHECK(
-      shard.slice == Slice::whole(shard.global_shape) && shard.slice.shape() == shard.view.shape(),
-      format("shard '{}': slice {} of {} with {}; only whole tensors are saved", shard.name,
-             to_string(shard.slice), to_string(shard.global_shape), shard.view.describe()));
+  LCKV_CHECK(shard.slice.fits(shard.global_shape) && shard.slice.shape() == shard.view.shape(),
+             format("shard '{}': slice {} of {} with {}", shard.name, to_string(shard.slice),
+                    to_string(shard.global_shape), shard.view.describe()));
 }
 
-/// What a killed save left is in the way of the next.
-std::filesystem::path prepared(const std::filesystem::path& run_folder, int64_t step) {
-  LCKV_CHECK(step >= 0, format("state of step {}", step));
-  remove_unfinished_states(run_folder);
-  return run_folder / state_folder_name(step);
+/// Widest type first, as the file format wants its data aligned.
+std::vector<const Shard*> in_file_order(std::span<const Shard> shards) {
+  std::vector<const Shard*> order;
+  for (const Shard& shard : shards) {
+    check(shard);
+    order.push_back(&shard);
+  }
+  std::stable_sort(order.begin(), order.end(), [](const Shard* a, const Shard* b) {
+    return size_bytes(a->view.dtype()) > size_bytes(b->view.dtype());
+  });
+  return order;
+}
+
+/// This rank's file, and what the manifest says of it.
+Manifest write_rank_file(const std::filesystem::path& folder, int rank,
+                         std::span<const Shard> shards) {
+  const std::string file = rank_file(rank);
+  const std::vector<const Shard*> order = in_file_order(shards);
+  std::vector<SafetensorsWriter::Declared> declared;
+  for (const Shard* shard : order) {
+    declared.push_back({piece_name(shard->name, shard->global_shape, shard->slice),
+                        shard->view.dtype(), shard->view.shape()});
+  }
+  SafetensorsWriter writer(folder / file, declared);
+  Manifest part;
+  for (size_t i = 0; i < order.size(); ++i) {
+    const Shard& shard = *order[i];
+    const SafetensorsWriter::Written written = writer.write(declared[i].name, shard.view);
+    Manifest::Tensor& tensor = part.tensors[shard.name];
+    tensor.dtype = shard.view.dtype();
+    tensor.global_shape = shard.global_shape;
+    tensor.pieces.push_back({file, written.offset, shard.slice, written.xxh3});
+  }
+  part.files[file] = writer.finish();
+  return part;
+}
+
+/// The parts of all ranks as one manifest.
+Manifest merged(const std::vector<std::string>& parts) {
+  Manifest whole;
+  for (size_t rank = 0; rank < parts.size(); ++rank) {
+    const Manifest part = parse_manifest_part(parts[rank]);
+    whole.files.insert(part.files.begin(), part.files.end());
+    for (const auto& [name, tensor] : part.tensors) {
+      Manifest::Tensor& all =
+          whole.tensors.try_emplace(name, tensor.dtype, tensor.global_shape).first->second;
+      LCKV_CHECK(all.dtype == tensor.dtype && all.global_shape == tensor.global_shape,
+                 format("tensor '{}' is {}{} on rank {}, elsewhere {}{}", name,
+                        lckv::name(tensor.dtype), to_string(tensor.global_shape), rank,
+                        lckv::name(all.dtype), to_string(all.global_shape)));
+      all.pieces.insert(all.pieces.end(), tensor.pieces.begin(), tensor.pieces.end());
+    }
+  }
+  return whole;
+}
+
+/// Before anything is committed. What shards leave out or give twice is our bug, not a file's.
+void require_covered_by_shards(const Manifest& manifest, const std::filesystem::path& state) {
+  try {
+    require_covered(manifest, state.string());
+  } catch (const DataError& error) {
+    throw InternalError(format("shards to save: {}", error.what()));
+  }
 }
 
 }  // namespace
 
-std::filesystem::path tensors_file(const std::filesystem::path& state_folder) {
-  return state_folder / kTensorsFile;
-}
-
-struct StateWriter::State {
-  State(const std::filesystem::path& run_folder, int64_t step,
-        const std::vector<SafetensorsWriter::Declared>& tensors)
-      : path(prepared(run_folder, step)),
-        folder(path, ExistingFolder::kReplace),
-        file(std::in_place, folder.building() / kTensorsFile, tensors) {
-    manifest.step = step;
-  }
-
-  std::filesystem::path path;
-  AtomicFolder folder;
-  std::optional<SafetensorsWriter> file;  // closed before its folder goes
-  Manifest manifest;
-};
-
-StateWriter::StateWriter(const std::filesystem::path& run_folder, int64_t step,
-                         const std::vector<SafetensorsWriter::Declared>& tensors)
-    : state_(std::make_unique<State>(run_folder, step, tensors)) {}
-
-StateWriter::~StateWriter() = default;
-
-void StateWriter::write(const std::string& name, const ConstView& whole) {
-  const uint64_t hash = hash_bytes(whole.raw(), static_cast<size_t>(whole.bytes()));
-  state_->manifest.tensors[name] = {
-      whole.dtype(), whole.shape(), {{kTensorsFile, Slice::whole(whole.shape()), hash}}};
-  state_->file->write(name, whole);
-}
-
-std::filesystem::path StateWriter::commit(const std::string& trainer_state_json) {
-  State& s = *state_;
-  s.manifest.trainer_json = trainer_state_json;
-  s.manifest.files[kTensorsFile] = s.file->finish();
-  s.file.reset();
-  write_file_atomically(s.folder.building() / Manifest::kFileName, format_manifest(s.manifest));
-  s.folder.commit();
-  return s.path;
-}
-
-std::filesystem::path save_state(const std::filesystem::path& run_folder, int64_t step,
-                                 std::span<const Shard> shards,
+std::filesystem::path save_state(comm::Communicator& group, const std::filesystem::path& run_folder,
+                                 int64_t step, std::span<const Shard> shards,
                                  const std::string& trainer_state_json) {
-  std::vector<SafetensorsWriter::Declared> declared;
-  for (const Shard& shard : shards) {
-    check(shard);
-    declared.push_back({shard.name, shard.view.dtype(), shard.view.shape()});
-  }
-  // Widest type first, as the file format wants its data aligned.
-  std::vector<const Shard*> order;
-  for (const Shard& shard : shards) order.push_back(&shard);
-  const auto wider = [](DType a, DType b) { return size_bytes(a) > size_bytes(b); };
-  std::stable_sort(order.begin(), order.end(), [&](const Shard* a, const Shard* b) {
-    return wider(a->view.dtype(), b->view.dtype());
+  LCKV_CHECK(step >= 0, format("state of step {}", step));
+  const std::filesystem::path path = run_folder / state_folder_name(step);
+  const bool commits = group.rank() == 0;
+  std::optional<AtomicFolder> folder;  // of rank 0
+  comm::together(group, [&] {
+    if (!commits) return;
+    remove_unfinished_states(run_folder);
+    folder.emplace(path, ExistingFolder::kReplace);
   });
-  std::stable_sort(declared.begin(), declared.end(),
-                   [&](const auto& a, const auto& b) { return wider(a.dtype, b.dtype); });
-  StateWriter writer(run_folder, step, declared);
-  for (const Shard* shard : order) writer.write(shard->name, shard->view);
-  return writer.commit(trainer_state_json);
+  Manifest part;
+  comm::together(group, [&] {
+    part = write_rank_file(AtomicFolder::building_path(path), group.rank(), shards);
+  });
+  const std::vector<std::string> parts = comm::gather_texts(group, format_manifest_part(part));
+  comm::together(group, [&] {
+    if (!commits) return;
+    Manifest manifest = merged(parts);
+    manifest.step = step;
+    manifest.trainer_json = trainer_state_json;
+    require_covered_by_shards(manifest, path);
+    write_file_atomically(folder->building() / Manifest::kFileName, format_manifest(manifest));
+    folder->commit();
+  });
+  return path;
 }
 
 }  // namespace lckv::checkpoint

@@ -2,10 +2,9 @@
 
 #include <set>
 
-#include <nlohmann/json.hpp>
-
 #include "lckv/base/error.h"
 #include "lckv/base/text.h"
+#include "lckv/checkpoint/strict_json.h"
 
 namespace lckv::checkpoint {
 
@@ -15,6 +14,7 @@ namespace {
 
 constexpr const char* kWholeFile = "model.safetensors";
 constexpr const char* kIndexFile = "model.safetensors.index.json";
+constexpr int kMaxDepth = 32;  // of what the index says besides
 
 using WeightMap = std::map<std::string, std::string>;
 
@@ -22,7 +22,9 @@ WeightMap parse_weight_map(const fs::path& index_path) {
   const std::string text = read_text_file(index_path, SafetensorsHeader::kLimitBytes);
   WeightMap map;
   try {
-    map = nlohmann::json::parse(text).at("weight_map").get<WeightMap>();
+    map = parse_strict_json<nlohmann::json>(text, kMaxDepth, index_path.string())
+              .at("weight_map")
+              .get<WeightMap>();
   } catch (const nlohmann::json::exception& error) {
     throw DataError(
         format("{}: expected an object with \"weight_map\" from tensor names to file "

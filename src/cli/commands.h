@@ -60,12 +60,55 @@ struct EvalArgs {
   std::string json;  // result file
 };
 
-struct ExportArgs {
-  std::string run;
-  std::string output;
-  std::string dtype = "bf16";
-  std::string tokenizer;
+/// How a Hugging Face folder is written.
+struct HfOutputArgs {
+  std::string dtype;  // bf16 | fp32; "": the source's, of a run bf16
+  int64_t file_bytes = 5'000'000'000;
   bool overwrite = false;
+};
+
+struct ExportArgs {
+  std::string source;  // run's folder, saved state, or Hugging Face folder
+  std::string output;
+  std::string tokenizer;
+  HfOutputArgs output_options;
+};
+
+struct ImportArgs {
+  std::string folder;
+  std::string output;
+  std::string layer_types;
+  std::optional<int64_t> forward_passes;
+  std::optional<int64_t> backward_passes;
+  std::optional<int64_t> sliding_window;
+  bool force_nodiag = false;
+  std::string config;  // run file whose model is wanted, instead of the above
+  std::string kv = "copy";
+  HfOutputArgs output_options;
+};
+
+struct CheckpointListArgs {
+  std::string folder;  // a run's, or one state's
+  bool verify = false;
+  bool json = false;
+};
+
+struct CheckpointShowArgs {
+  std::string folder;  // one state's, or a run's (its newest)
+  bool tensors = false;
+  bool json = false;
+};
+
+struct CheckpointVerifyArgs {
+  std::vector<std::string> folders;
+  bool json = false;
+};
+
+struct CheckpointPruneArgs {
+  std::string folder;
+  int64_t keep_last = 0;
+  int64_t keep_every_steps = 0;
+  bool dry_run = false;
 };
 
 struct BenchTrainArgs {
@@ -76,6 +119,15 @@ struct BenchTrainArgs {
   double gemm_s = 5;
   std::string json;
   std::string trace;  // Chrome trace of one step on all ranks
+};
+
+struct BenchCheckpointArgs {
+  RunFileArgs run;
+  int64_t steps = 5;
+  int64_t warmup_steps = 1;
+  int64_t saves = 3;   // of each kind
+  std::string folder;  // "": one in the run's output
+  std::string json;
 };
 
 struct BenchCommArgs {
@@ -90,7 +142,14 @@ ExitCode run_train(comm::World& world, const RunFileArgs& args);
 ExitCode run_plan(const PlanArgs& args);
 ExitCode run_eval(comm::World& world, const EvalArgs& args);
 ExitCode run_export(const ExportArgs& args);
+ExitCode run_import(const ImportArgs& args);
+/// list and verify: kCheckFailed when anything is damaged.
+ExitCode run_checkpoint_list(const CheckpointListArgs& args);
+ExitCode run_checkpoint_show(const CheckpointShowArgs& args);
+ExitCode run_checkpoint_verify(const CheckpointVerifyArgs& args);
+ExitCode run_checkpoint_prune(const CheckpointPruneArgs& args);
 ExitCode run_bench_train(comm::World& world, const BenchTrainArgs& args);
+ExitCode run_bench_checkpoint(comm::World& world, const BenchCheckpointArgs& args);
 
 ExitCode run_bench_comm(comm::World& world, const BenchCommArgs& args);
 

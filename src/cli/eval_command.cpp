@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "lckv/base/activity.h"
 #include "lckv/base/stop_signal.h"
 #include "lckv/base/stream_hash.h"
 #include "lckv/base/text.h"
@@ -16,10 +17,11 @@
 #include "lckv/eval/perplexity.h"
 #include "lckv/kernels/table.h"
 #include "lckv/model/init.h"
+#include "lckv/train/data_fingerprint.h"
 #include "lckv/train/model_source.h"
 #include "lckv/train/precision.h"
 #include "lckv/train/run_ranks.h"
-#include "lckv/train/run_state.h"
+#include "lckv/train/stop_watcher.h"
 
 namespace lckv::cli {
 
@@ -40,6 +42,7 @@ struct Evaluation {
   const model::ParameterSet& weights;
   const comm::Communicators& ranks;
   eval::ForwardMode mode;
+  const std::atomic<bool>& stop;
 
   bool speaks() const { return world.rank() == 0; }
 };
@@ -101,7 +104,7 @@ nlohmann::ordered_json score_store(const Evaluation& e) {
   std::optional<PlacedScorer> placed;
   comm::together(e.world, [&] { placed.emplace(e.source.config(), options); });
   const eval::PerplexityResult r =
-      placed->scorer->score(placed->stream, e.weights, *loader, &stop_requested());
+      placed->scorer->score(placed->stream, e.weights, *loader, &e.stop);
   if (!std::isfinite(r.mean_nll)) {
     throw comm::AgreedError(
         format("{}: the loss on {} is not finite", e.source.describe(), e.args.perplexity),
@@ -178,7 +181,7 @@ nlohmann::ordered_json ask_questions(const Evaluation& e) {
   options.ranks = &e.ranks;
   Stream stream;
   const eval::MultipleChoiceResult r = eval::answer_questions(
-      stream, e.source.config(), e.weights, *tokenizer, questions, options, &stop_requested());
+      stream, e.source.config(), e.weights, *tokenizer, questions, options, &e.stop);
   if (e.speaks()) print_answers(e, questions, r);
   nlohmann::ordered_json by_kind;
   for (const auto& [kind, accuracy] : r.by_kind) {
@@ -211,10 +214,16 @@ std::string asked_text(const EvalArgs& args, const eval::ForwardMode& mode) {
                 args.batch_sequences, args.sequence_tokens, args.max_tokens, args.tensor);
 }
 
+train::StopWatcher::Options stop_options(const comm::World& world) {
+  return {.who = world.describe_rank(),
+          .phase = [] { return std::string(current_activity().phase); },
+          .then = "ending after the batch at hand"};
+}
+
 }  // namespace
 
 ExitCode run_eval(comm::World& world, const EvalArgs& args) {
-  catch_stop_signals();
+  const train::StopWatcher watcher(stop_requested(), stop_options(world));
   comm::together(world, [&] {
     if (args.perplexity.empty() && args.questions.empty()) {
       throw Error("eval: name what to score: --perplexity STORE or --questions FILE",
@@ -233,10 +242,14 @@ ExitCode run_eval(comm::World& world, const EvalArgs& args) {
   const DType dtype = train::resolve_precision(precision_named(args.precision));
   comm::require_equal_texts(world, "precision", std::string(name(dtype)));
   std::optional<train::LoadedWeights> loaded;
-  comm::together(world, [&] { loaded.emplace(source.load(dtype, ranks)); });
+  comm::together(world, [&] {
+    if (watcher.stop()) throw Interrupted("eval: interrupted before the model was loaded");
+    loaded.emplace(source.load(dtype, ranks));
+  });
   if (ranks.grid.ranks() > 1) require_equal_ranks(world, ranks, loaded->weights);
 
-  const Evaluation evaluation{world, args, source, loaded->weights, ranks, *mode};
+  const Evaluation evaluation{world, args, source, loaded->weights, ranks, *mode, watcher.stop()};
+  note_activity("evaluating");
   nlohmann::ordered_json result =
       args.perplexity.empty() ? ask_questions(evaluation) : score_store(evaluation);
   result["model"] = source.describe();

@@ -21,7 +21,6 @@ void print_first_tokens(const data::TokenStore& store, int64_t count) {
 }  // namespace
 
 ExitCode run_inspect(const InspectArgs& args) {
-  catch_stop_signals();
   fmt::print("{}", data::to_text(data::describe(args.path)));
   const data::TokenStore store(args.path);
   if (args.show_tokens > 0) print_first_tokens(store, args.show_tokens);

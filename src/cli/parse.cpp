@@ -33,6 +33,12 @@ Command distributed(const char* command, std::shared_ptr<Args> args,
   return {command, [=](comm::World& world) { return run(world, *args); }};
 }
 
+/// A command that polls stop_requested().
+Command polling(Command command) {
+  command.stop_signals = StopSignals::kPolled;
+  return command;
+}
+
 constexpr int kMaxThreads = 4096;
 constexpr int kMaxRanks = 65536;
 
@@ -77,7 +83,7 @@ void add_tokenize(CLI::App& app, Command& chosen) {
   command->add_option("--threads", args->threads, "0: every core")
       ->check(CLI::Range(0, kMaxThreads))
       ->capture_default_str();
-  command->callback([args, &chosen] { chosen = alone("tokenize", args, run_tokenize); });
+  command->callback([args, &chosen] { chosen = polling(alone("tokenize", args, run_tokenize)); });
 }
 
 void add_inspect(CLI::App& app, Command& chosen) {
@@ -89,7 +95,7 @@ void add_inspect(CLI::App& app, Command& chosen) {
   command->add_option("--show", args->show_tokens, "First tokens to print")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command->callback([args, &chosen] { chosen = alone("inspect", args, run_inspect); });
+  command->callback([args, &chosen] { chosen = polling(alone("inspect", args, run_inspect)); });
 }
 
 void add_run_file(CLI::App& command, RunFileArgs& args) {
@@ -106,7 +112,7 @@ void add_train(CLI::App& app, Command& chosen) {
       "--init-from",
       [args](const std::string& folder) { args->overrides.push_back("train.init_from=" + folder); },
       "Hugging Face folder to start from (the key train.init_from)");
-  command->callback([args, &chosen] { chosen = distributed("train", args, run_train); });
+  command->callback([args, &chosen] { chosen = polling(distributed("train", args, run_train)); });
 }
 
 void add_plan(CLI::App& app, Command& chosen) {
@@ -165,22 +171,118 @@ void add_eval(CLI::App& app, Command& chosen) {
       ->capture_default_str();
   command->add_flag("--oversubscribe", args->oversubscribe, "More threads than cores are wanted");
   command->add_option("--json", args->json, "Write the result to this file");
-  command->callback([args, &chosen] { chosen = distributed("eval", args, run_eval); });
+  command->callback([args, &chosen] { chosen = polling(distributed("eval", args, run_eval)); });
+}
+
+void add_hf_output(CLI::App& command, HfOutputArgs& args) {
+  command
+      .add_option("--dtype", args.dtype,
+                  "bf16 or fp32; default: as the source is stored, of a run bf16")
+      ->check(CLI::IsMember({"bf16", "fp32"}));
+  command
+      .add_option("--shard-bytes", args.file_bytes,
+                  "Largest file of tensors: 500MB, 5GB (decimal), 2GiB (binary) or bytes")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_flag("--overwrite", args.overwrite, "Replace the folder when it exists");
 }
 
 void add_export(CLI::App& app, Command& chosen) {
   auto args = std::make_shared<ExportArgs>();
-  CLI::App* command =
-      app.add_subcommand("export", "A run's newest weights as a Hugging Face folder");
-  command->add_option("run", args->run, "Run folder or saved state")->required();
+  CLI::App* command = app.add_subcommand(
+      "export",
+      "A run's newest weights, or those of a folder, as a Hugging Face folder, on any grid saved");
+  command->add_option("source", args->source, "Run folder, saved state, or Hugging Face folder")
+      ->required();
   command->add_option("-o,--output", args->output, "Folder to write")->required();
-  command->add_option("--dtype", args->dtype)
-      ->check(CLI::IsMember({"bf16", "fp32"}))
-      ->capture_default_str();
   command->add_option("--tokenizer", args->tokenizer,
-                      "Default: the one of the training token store");
-  command->add_flag("--overwrite", args->overwrite, "Replace the folder when it exists");
-  command->callback([args, &chosen] { chosen = alone("export", args, run_export); });
+                      "Default: the one of the training token store, or the files of the folder");
+  add_hf_output(*command, args->output_options);
+  command->callback([args, &chosen] { chosen = polling(alone("export", args, run_export)); });
+}
+
+void add_import(CLI::App& app, Command& chosen) {
+  auto args = std::make_shared<ImportArgs>();
+  CLI::App* command = app.add_subcommand(
+      "import", "A pretrained Llama as a Hugging Face folder of another layout, to start from");
+  command->add_option("folder", args->folder, "Hugging Face folder")->required();
+  command->add_option("-o,--output", args->output, "Folder to write")->required();
+  auto* config = command->add_option("--config", args->config, "Run file whose model is wanted");
+  const auto add_layout = [&](const char* name, auto& value, const char* meaning) {
+    return command->add_option(name, value, meaning)->excludes(config);
+  };
+  add_layout("--layer-types", args->layer_types, "Layout, such as 0_6_6_6_6_6_6_7");
+  add_layout("--forward-passes", args->forward_passes, "m; default: the source's, of a Llama 7");
+  add_layout("--backward-passes", args->backward_passes, "b; default: the source's, of a Llama 2");
+  add_layout("--sliding-window", args->sliding_window, "W of layers with suffix s");
+  command->add_flag("--force-nodiag", args->force_nodiag, "Strict mask in every layer")
+      ->excludes(config);
+  command
+      ->add_option("--kv", args->kv,
+                   "Keys and values: copy a KV layer's own, or average those of all its readers")
+      ->check(CLI::IsMember({"copy", "average"}))
+      ->capture_default_str();
+  add_hf_output(*command, args->output_options);
+  command->callback([args, &chosen] { chosen = polling(alone("import", args, run_import)); });
+}
+
+void add_checkpoint_list(CLI::App& checkpoint, Command& chosen) {
+  auto args = std::make_shared<CheckpointListArgs>();
+  CLI::App* command = checkpoint.add_subcommand("list", "The saved states of a run");
+  command->add_option("folder", args->folder, "Run folder")->required();
+  command->add_flag("--verify", args->verify, "Read every byte; exit code 1 when one is damaged");
+  command->add_flag("--json", args->json, "Print JSON");
+  command->callback(
+      [args, &chosen] { chosen = polling(alone("checkpoint list", args, run_checkpoint_list)); });
+}
+
+void add_checkpoint_show(CLI::App& checkpoint, Command& chosen) {
+  auto args = std::make_shared<CheckpointShowArgs>();
+  CLI::App* command = checkpoint.add_subcommand(
+      "show", "What a saved state holds: position of the training, configuration, tensors");
+  command->add_option("folder", args->folder, "Saved state, or run folder (its newest)")
+      ->required();
+  command->add_flag("--tensors", args->tensors, "Every tensor with the pieces it was saved in");
+  command->add_flag("--json", args->json, "Print JSON");
+  command->callback(
+      [args, &chosen] { chosen = alone("checkpoint show", args, run_checkpoint_show); });
+}
+
+void add_checkpoint_verify(CLI::App& checkpoint, Command& chosen) {
+  auto args = std::make_shared<CheckpointVerifyArgs>();
+  CLI::App* command = checkpoint.add_subcommand(
+      "verify", "Reads every byte of saved states; exit code 1 when one is damaged");
+  command->add_option("folders", args->folders, "Saved states, or run folders (all their states)")
+      ->required();
+  command->add_flag("--json", args->json, "Print JSON");
+  command->callback([args, &chosen] {
+    chosen = polling(alone("checkpoint verify", args, run_checkpoint_verify));
+  });
+}
+
+void add_checkpoint_prune(CLI::App& checkpoint, Command& chosen) {
+  auto args = std::make_shared<CheckpointPruneArgs>();
+  CLI::App* command = checkpoint.add_subcommand(
+      "prune", "Removes old saved states of a run; never the newest whole one, never the best");
+  command->add_option("folder", args->folder, "Run folder")->required();
+  command->add_option("--keep-last", args->keep_last, "Newest states that stay")
+      ->check(CLI::PositiveNumber)
+      ->required();
+  command->add_option("--keep-every", args->keep_every_steps, "States of these steps stay")
+      ->check(CLI::PositiveNumber);
+  command->add_flag("--dry-run", args->dry_run, "Only tell what would go");
+  command->callback(
+      [args, &chosen] { chosen = polling(alone("checkpoint prune", args, run_checkpoint_prune)); });
+}
+
+void add_checkpoint(CLI::App& app, Command& chosen) {
+  CLI::App* checkpoint = app.add_subcommand("checkpoint", "Saved states of runs");
+  checkpoint->require_subcommand(1);
+  add_checkpoint_list(*checkpoint, chosen);
+  add_checkpoint_show(*checkpoint, chosen);
+  add_checkpoint_verify(*checkpoint, chosen);
+  add_checkpoint_prune(*checkpoint, chosen);
 }
 
 void add_bench_train(CLI::App& bench, Command& chosen) {
@@ -209,6 +311,32 @@ void add_bench_train(CLI::App& bench, Command& chosen) {
   train->callback([args, &chosen] { chosen = distributed("bench train", args, run_bench_train); });
 }
 
+void add_bench_checkpoint(CLI::App& bench, Command& chosen) {
+  auto args = std::make_shared<BenchCheckpointArgs>();
+  CLI::App* command = bench.add_subcommand(
+      "checkpoint",
+      "What saving and loading a run's state cost: training stopped, or going on while a copy is "
+      "written; on random tokens, the run file's data is not read");
+  add_run_file(*command, args->run);
+  command->add_option("--steps", args->steps, "Timed steps without saves")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--warmup", args->warmup_steps, "Steps before")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--saves", args->saves, "Of each kind, in turn")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--folder", args->folder,
+                      "Where to save, on the disk that is to be measured: a folder that is empty "
+                      "or does not exist; default: a new one in the run's output. Removed at the "
+                      "end");
+  command->add_option("--json", args->json, "Write the result, with every single time, to a file");
+  command->callback([args, &chosen] {
+    chosen = polling(distributed("bench checkpoint", args, run_bench_checkpoint));
+  });
+}
+
 void add_bench_comm(CLI::App& bench, Command& chosen) {
   auto args = std::make_shared<BenchCommArgs>();
   CLI::App* command = bench.add_subcommand(
@@ -229,6 +357,7 @@ void add_bench(CLI::App& app, Command& chosen) {
   CLI::App* bench = app.add_subcommand("bench", "Measurements");
   bench->require_subcommand(1);
   add_bench_train(*bench, chosen);
+  add_bench_checkpoint(*bench, chosen);
   add_bench_comm(*bench, chosen);
 }
 
@@ -253,6 +382,8 @@ Command parse(int argc, const char* const* argv) {
   add_plan(app, chosen);
   add_eval(app, chosen);
   add_export(app, chosen);
+  add_import(app, chosen);
+  add_checkpoint(app, chosen);
   add_bench(app, chosen);
   try {
     app.parse(argc, argv);

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "lckv/base/log.h"
+#include "lckv/base/stop_signal.h"
 #include "lckv/base/text.h"
 #include "lckv/comm/agreement.h"
 
@@ -71,16 +72,19 @@ int fail(comm::World& world, const Failure& failure) {
 }  // namespace
 
 int run_in_world(const std::function<Command()>& parse) {
+  catch_stop_signals();
   std::optional<comm::World> world;
   if (const auto failure = failure_of([&] { world.emplace(comm::World::join()); })) {
     std::fprintf(stderr, "lckv: %s\n", failure->message.c_str());
     return static_cast<int>(failure->code);
   }
+  catch_stop_signals();               // what MPI loads may have put handlers of its own in place
   set_log_quiet(world->rank() != 0);  // rank 0 speaks
   ExitCode code = ExitCode::kOk;
   const auto failure = failure_of([&] {
     Command chosen;
     comm::together(*world, [&] { chosen = parse(); });
+    if (chosen.stop_signals == StopSignals::kEnd) release_stop_signals();
     comm::require_equal_texts(*world, "command", chosen.name);
     code = chosen.run(*world);
     flush_results();

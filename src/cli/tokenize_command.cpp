@@ -88,7 +88,6 @@ class TokenizeBar {
 }  // namespace
 
 ExitCode run_tokenize(const TokenizeArgs& args) {
-  catch_stop_signals();
   refuse_output_over_input(args);
   const auto tokenizer = tokenizer_for(args);
   data::TokenizeOptions options;

@@ -8,28 +8,14 @@
 
 namespace lckv::cli {
 
-namespace {
-
-/// Of all ranks: the signal may have come to any of them.
-int largest(comm::World& world, int signal) {
-  Stream stream;
-  int32_t value = signal;
-  world.all().all_reduce(stream, View(&value, DType::kI32, {1}), comm::ReduceOp::kMax, "signal");
-  return value;
-}
-
-}  // namespace
-
 ExitCode run_train(comm::World& world, const RunFileArgs& args) {
-  catch_stop_signals();
   config::RunConfig config;
   comm::together(world, [&] { config = config::load_run(args.config, args.overrides); });
   const train::RunResult result = train::run_training(world, config, stop_requested());
   if (result.stopped) {
-    const int signal = largest(world, stop_signal());
     if (world.rank() == 0) {
-      log_warning(format("stopped by signal {} after step {}; the same command continues", signal,
-                         result.step));
+      log_warning(format("stopped by {} after step {} of {}; the same command continues",
+                         result.reason, result.step, config.train.steps));
     }
     return ExitCode::kRequeue;
   }

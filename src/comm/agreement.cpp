@@ -97,6 +97,11 @@ void together(World& world, const std::function<void()>& work) {
   throw_if_any_failed(world.all(), outcome_of(work), world.describe_rank());
 }
 
+void together(Communicator& group, const std::function<void()>& work) {
+  if (group.size() == 1) return work();
+  throw_if_any_failed(group, outcome_of(work), format("rank {}", group.rank()));
+}
+
 bool stops_after(Communicator& group, bool stop, const std::function<void()>& work) {
   Outcome outcome;
   if (group.size() == 1) {

@@ -25,6 +25,9 @@ struct AgreedError : Error {
 /// `work` runs no collective: a rank that threw before it would leave the others there.
 void together(World& world, const std::function<void()>& work);
 
+/// The same among the ranks of a group, named by their numbers there.
+void together(Communicator& group, const std::function<void()>& work);
+
 /// Collective: throws AgreedError (kConfig) on all ranks naming each rank whose `text` differs from
 /// rank 0's, with the first line that differs: "rank 2 (node17): configuration differs from rank
 /// 0's: ...".

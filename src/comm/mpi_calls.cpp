@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <exception>
+#include <numeric>
 
 #include "lckv/base/error.h"
 #include "lckv/base/text.h"
@@ -56,6 +57,20 @@ int MpiComm::size() const {
   int size = 0;
   check_mpi(MPI_Comm_size(comm_, &size), "MPI_Comm_size");
   return size;
+}
+
+std::vector<int> MpiComm::ranks_in(const MpiComm& other) const {
+  std::vector<int> own(static_cast<size_t>(size())), there(own.size());
+  std::iota(own.begin(), own.end(), 0);
+  MPI_Group own_group = MPI_GROUP_NULL, other_group = MPI_GROUP_NULL;
+  check_mpi(MPI_Comm_group(comm_, &own_group), "MPI_Comm_group");
+  check_mpi(MPI_Comm_group(other.comm_, &other_group), "MPI_Comm_group");
+  check_mpi(MPI_Group_translate_ranks(own_group, static_cast<int>(own.size()), own.data(),
+                                      other_group, there.data()),
+            "MPI_Group_translate_ranks");
+  MPI_Group_free(&own_group);
+  MPI_Group_free(&other_group);
+  return there;
 }
 
 MpiComm MpiComm::duplicate() const {

@@ -26,6 +26,8 @@ class MpiComm {
   MPI_Comm get() const { return comm_; }
   int rank() const;
   int size() const;
+  /// The ranks that this one's ranks have in `other`, which holds them all.
+  std::vector<int> ranks_in(const MpiComm& other) const;
   MpiComm duplicate() const;
   /// Collective: the ranks with the same `color`, in the order they have here.
   MpiComm split(int color) const;

@@ -16,6 +16,14 @@ using std::chrono::microseconds;
 constexpr Patience kBlockingPatience{.spins = microseconds(2000), .sleeps = microseconds(50)};
 /// Shares its core with a thread that computes.
 constexpr Patience kStartedPatience{.spins = microseconds(0), .sleeps = microseconds(30)};
+/// While data flows the next look comes soon; after 30 ms of nothing there are 100 looks a second.
+constexpr Patience kPatientPatience{
+    .spins = microseconds(0), .sleeps = microseconds(50), .longest = microseconds(10000)};
+
+Patience patience_of(const GroupIdentity& group, Lane lane) {
+  if (group.waiting == Waiting::kPatient) return kPatientPatience;
+  return lane == Lane::kBlocking ? kBlockingPatience : kStartedPatience;
+}
 
 void require_host_view(const ConstView& view) {
   if (!view || view.device().kind == DeviceKind::kCpu) return;
@@ -30,10 +38,12 @@ void prepare(Stream& stream, const Collective& call) {
 
 }  // namespace
 
-MpiCommunicator::MpiCommunicator(const std::string& name, MpiComm comm)
+MpiCommunicator::MpiCommunicator(const std::string& name, const GroupIdentity& identity,
+                                 MpiComm comm)
     : Communicator(name, comm.rank(), comm.size()),
-      blocking_(comm.duplicate(), kBlockingPatience),
-      started_(std::move(comm), kStartedPatience) {}
+      blocking_(comm.duplicate(), patience_of(identity, Lane::kBlocking), identity,
+                Lane::kBlocking),
+      started_(std::move(comm), patience_of(identity, Lane::kStarted), identity, Lane::kStarted) {}
 
 MpiCommunicator::~MpiCommunicator() {
   if (std::uncaught_exceptions() > 0) started_.abandon();
@@ -57,22 +67,32 @@ Pending MpiCommunicator::start(Stream& stream, const Collective& call) {
     const TimelineScope scope(call.label, "collective");
     started_.run(name(), call);
   });
-  const auto wait = [done, label = call.label] {
+  const auto is_done = [done] {
+    return done.wait_for(microseconds(0)) == std::future_status::ready;
+  };
+  // Once it is done the communicator may be gone.
+  const auto wait = [this, done, is_done, label = call.label] {
     const TimelineScope scope(label, "wait");
+    if (!is_done()) wait_for(done);
     done.get();
   };
-  const auto release = [this, done] {
-    // Done, and the communicator may be gone.
-    if (done.wait_for(microseconds(0)) == std::future_status::ready) return;
+  const auto release = [this, done, is_done] {
+    if (is_done()) return;
     if (std::uncaught_exceptions() > 0) started_.abandon();
-    done.wait();
+    wait_for(done);
   };
   return Pending(wait, release);
 }
 
-std::unique_ptr<Communicator> make_mpi_communicator(const std::string& name, MpiComm comm) {
+void MpiCommunicator::wait_for(const std::shared_future<void>& done) {
+  const CollectiveSlot::MainWaits logged(started_.slot());
+  done.wait();
+}
+
+std::unique_ptr<Communicator> make_mpi_communicator(const std::string& name,
+                                                    const GroupIdentity& identity, MpiComm comm) {
   if (comm.size() == 1) return make_alone(name);
-  return std::make_unique<MpiCommunicator>(name, std::move(comm));
+  return std::make_unique<MpiCommunicator>(name, identity, std::move(comm));
 }
 
 void set_mpi_limits(Communicator& group, const MpiLimits& limits) {

@@ -12,8 +12,8 @@ namespace lckv::comm {
 /// that they may overtake one another.
 class MpiCommunicator final : public Communicator {
  public:
-  /// Collective over `comm`, which has two ranks or more.
-  MpiCommunicator(const std::string& name, MpiComm comm);
+  /// Collective over `comm`, which has two ranks or more and is the group of this identity.
+  MpiCommunicator(const std::string& name, const GroupIdentity& identity, MpiComm comm);
   /// Started collectives that nobody finished run to their end; they are given up while an
   /// exception unwinds, because other ranks may never come.
   ~MpiCommunicator() override;
@@ -23,13 +23,15 @@ class MpiCommunicator final : public Communicator {
  private:
   void run(Stream& stream, const Collective& call) override;
   Pending start(Stream& stream, const Collective& call) override;
+  void wait_for(const std::shared_future<void>& done);
 
   MpiTransport blocking_;
   MpiTransport started_;
   std::unique_ptr<StartedQueue> queue_;  // made by the first started call
 };
 
-/// The group of `comm`'s ranks; a group of one runs without MPI.
-std::unique_ptr<Communicator> make_mpi_communicator(const std::string& name, MpiComm comm);
+/// The group of `comm`'s ranks, which `identity` describes; a group of one runs without MPI.
+std::unique_ptr<Communicator> make_mpi_communicator(const std::string& name,
+                                                    const GroupIdentity& identity, MpiComm comm);
 
 }  // namespace lckv::comm

@@ -24,6 +24,20 @@ int tag_of(CollectiveKind kind, int64_t sequence) {
 
 std::byte* at(void* bytes, int64_t offset) { return static_cast<std::byte*>(bytes) + offset; }
 
+/// A call under way, in the log.
+class Logged {
+ public:
+  Logged(CollectiveSlot& slot, const Collective& call, int64_t number) : slot_(slot) {
+    slot_.begin(call, number);
+  }
+  ~Logged() { slot_.end(); }
+  Logged(const Logged&) = delete;
+  Logged& operator=(const Logged&) = delete;
+
+ private:
+  CollectiveSlot& slot_;
+};
+
 }  // namespace
 
 /// `elems` cut into one part per rank; the first elems % size parts have one more.
@@ -40,8 +54,12 @@ struct MpiTransport::Parts {
   int64_t count_bytes(int rank) const { return count(rank) * elem_bytes; }
 };
 
-MpiTransport::MpiTransport(MpiComm comm, Patience patience)
-    : comm_(std::move(comm)), rank_(comm_.rank()), size_(comm_.size()), patience_(patience) {}
+MpiTransport::MpiTransport(MpiComm comm, Patience patience, const GroupIdentity& group, Lane lane)
+    : comm_(std::move(comm)),
+      rank_(comm_.rank()),
+      size_(comm_.size()),
+      patience_(patience),
+      slot_(group, lane) {}
 
 void MpiTransport::run(const std::string& group, const Collective& call) {
   const auto place = [&] {
@@ -52,6 +70,7 @@ void MpiTransport::run(const std::string& group, const Collective& call) {
   }
   try {
     tag_ = tag_of(call.kind, sequence_);
+    const Logged logged(slot_, call, sequence_);
     dispatch(call);
     ++sequence_;
   } catch (const CommError& error) {
@@ -214,6 +233,7 @@ void MpiTransport::barrier() {
 
 void MpiTransport::wait(MpiMessages& messages) {
   Clock::time_point spins_end{};
+  std::chrono::microseconds sleep = patience_.sleeps;
   messages.wait([&] {
     if (abandoned_) throw CommError("given up while this process stops");
     const Clock::time_point now = Clock::now();
@@ -221,7 +241,8 @@ void MpiTransport::wait(MpiMessages& messages) {
     if (now < spins_end) {
       std::this_thread::yield();
     } else {
-      std::this_thread::sleep_for(patience_.sleeps);
+      std::this_thread::sleep_for(sleep);
+      sleep = std::max(sleep, std::min(sleep + sleep / 2, patience_.longest));
     }
   });
 }

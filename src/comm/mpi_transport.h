@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lckv/comm/collective_log.h"
 #include "lckv/comm/mpi_calls.h"
 #include "lckv/comm/mpi_limits.h"
 
@@ -15,13 +16,15 @@ namespace lckv::comm {
 /// How a thread passes the time until messages arrive.
 struct Patience {
   std::chrono::microseconds spins{0};   // so long it looks again at once
-  std::chrono::microseconds sleeps{0};  // then it sleeps so long between two looks
+  std::chrono::microseconds sleeps{0};  // then it sleeps so long between two looks,
+  std::chrono::microseconds longest{
+      0};  // each time half as long again, up to this where it is more
 };
 
 /// Runs collectives one after the other in one MPI communicator, for one thread.
 class MpiTransport {
  public:
-  MpiTransport(MpiComm comm, Patience patience);
+  MpiTransport(MpiComm comm, Patience patience, const GroupIdentity& group, Lane lane);
 
   /// Throws CommError; then the ranks no longer agree where they are, and every later call throws.
   void run(const std::string& group, const Collective& call);
@@ -29,6 +32,8 @@ class MpiTransport {
   /// From any thread: a call that waits for other ranks gives up with CommError.
   void abandon() { abandoned_ = true; }
   void set_limits(const MpiLimits& limits) { limits_ = limits; }
+  /// This lane in the log of collectives.
+  CollectiveSlot& slot() { return slot_; }
 
  private:
   struct Parts;
@@ -51,6 +56,7 @@ class MpiTransport {
   int size_;
   Patience patience_;
   MpiLimits limits_;
+  CollectiveSlot slot_;
   std::atomic<bool> abandoned_{false};
   std::string failure_;   // of the first call that failed
   int64_t sequence_ = 0;  // number of the call: equal on all ranks

@@ -2,6 +2,7 @@
 
 #include <sys/prctl.h>
 
+#include "lckv/base/stack_trace.h"
 #include "lckv/base/timeline.h"
 
 namespace lckv::comm {
@@ -38,6 +39,7 @@ std::shared_future<void> StartedQueue::push(std::function<void()> work) {
 
 void StartedQueue::serve() {
   name_timeline_lane(lane_.c_str());
+  const TracedThread traced(lane_);
   prctl(PR_SET_TIMERSLACK, kTimerSlackNs);
   for (;;) {
     std::unique_lock lock(mutex_);

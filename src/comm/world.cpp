@@ -9,6 +9,7 @@
 
 #include "lckv/base/text.h"
 #include "lckv/comm/launch.h"
+#include "lckv/comm/mailbox.h"
 #include "lckv/comm/mpi_communicator.h"
 
 namespace lckv::comm {
@@ -59,9 +60,16 @@ void require_all(const Launch& launch, int size) {
 }  // namespace
 
 struct World::State {
+  std::unique_ptr<Communicator> make_group(const std::string& name, MpiComm comm, Waiting waiting) {
+    const GroupIdentity identity = make_identity(name, waiting, splits++, comm.ranks_in(*everyone));
+    return make_mpi_communicator(name, identity, std::move(comm));
+  }
+
   std::optional<MpiSession> session;  // before what lives in it
   std::optional<MpiComm> everyone;
+  std::optional<Mailbox> mailbox;
   std::unique_ptr<Communicator> all;
+  int splits = 0;  // groups made so far, counted alike on all ranks
   int local_rank = 0;
   int local_size = 1;
   std::string host;
@@ -88,7 +96,8 @@ World World::join() {
   const MpiComm machine = state->everyone->split_by_machine();
   state->local_rank = machine.rank();
   state->local_size = machine.size();
-  state->all = make_mpi_communicator("world", state->everyone->duplicate());
+  state->mailbox.emplace(*state->everyone);
+  state->all = state->make_group("world", state->everyone->duplicate(), Waiting::kPrompt);
   return World(std::move(state));
 }
 
@@ -106,20 +115,26 @@ std::string World::describe_rank() const {
   return size() == 1 ? "" : format("rank {} ({})", rank(), host());
 }
 
-std::unique_ptr<Communicator> World::split(const std::string& name, int color) {
+std::unique_ptr<Communicator> World::split(const std::string& name, int color, Waiting waiting) {
   if (size() == 1) return make_alone(name);
-  return make_mpi_communicator(name, state_->everyone->split(color));
+  return state_->make_group(name, state_->everyone->split(color), waiting);
 }
 
 std::unique_ptr<Communicator> World::split_by_machine(const std::string& name) {
   if (size() == 1) return make_alone(name);
-  return make_mpi_communicator(name, state_->everyone->split_by_machine());
+  return state_->make_group(name, state_->everyone->split_by_machine(), Waiting::kPrompt);
 }
 
 Communicator& World::all() { return *state_->all; }
 
+Mailbox* World::mailbox() { return state_->mailbox ? &*state_->mailbox : nullptr; }
+
 void World::abort(ExitCode code) {
   std::fflush(nullptr);
+  abort_unflushed(code);
+}
+
+void World::abort_unflushed(ExitCode code) {
   if (size() > 1) MPI_Abort(MPI_COMM_WORLD, static_cast<int>(code));
   _exit(static_cast<int>(code));
 }

@@ -5,8 +5,11 @@
 
 #include "lckv/base/error.h"
 #include "lckv/comm/communicator.h"
+#include "lckv/comm/waiting.h"
 
 namespace lckv::comm {
+
+class Mailbox;
 
 /// The processes that a launcher (mpirun, srun) started together, or this one alone. One per
 /// process, made first and destroyed last.
@@ -34,7 +37,8 @@ class World {
   std::string describe_rank() const;
 
   /// Collective: the group of the ranks that pass the same `color`, ordered by rank.
-  std::unique_ptr<Communicator> split(const std::string& name, int color);
+  std::unique_ptr<Communicator> split(const std::string& name, int color,
+                                      Waiting waiting = Waiting::kPrompt);
   /// Collective: the group of the ranks of this machine, ordered by rank.
   std::unique_ptr<Communicator> split_by_machine(const std::string& name);
   /// All ranks.
@@ -42,10 +46,16 @@ class World {
 
   /// Ends every process of the world with this exit code. In a world of one the process ends.
   [[noreturn]] void abort(ExitCode code);
+  /// The same, from any thread, without writing out what streams still hold: the main thread may
+  /// hang inside one and keep it locked.
+  [[noreturn]] void abort_unflushed(ExitCode code);
 
  private:
+  friend class Watchdog;
   struct State;
   explicit World(std::unique_ptr<State> state);
+  /// Of the watchdog of this world; nullptr in a world of one.
+  Mailbox* mailbox();
   std::unique_ptr<State> state_;
 };
 

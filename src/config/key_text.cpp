@@ -11,6 +11,8 @@ template <class... Functions>
 struct Overloaded : Functions... {
   using Functions::operator()...;
 };
+template <class... Functions>
+Overloaded(Functions...) -> Overloaded<Functions...>;  // clang 14 does not deduce it by itself
 
 /// The shortest text that reads back as the same number, with a point: YAML 1.1 readers take
 /// "1e-08" for text.

@@ -16,6 +16,9 @@ namespace lckv::config {
 /// Relative paths stay relative to the working directory. model.from is read and then emptied: the
 /// result holds the model's fields themselves. Throws IoError if the run file cannot be read.
 RunConfig load_run(const std::string& path, const std::vector<std::string>& overrides = {});
+/// The same from text; `place` is the name used in messages.
+RunConfig parse_run(const std::string& yaml, const std::string& place,
+                    const std::vector<std::string>& overrides = {});
 
 /// Reads a Hugging Face config.json (plain Llama or lckv-llama). Fields that do not matter here are
 /// ignored (torch_dtype, architectures, transformers_version, ...); those that would change the

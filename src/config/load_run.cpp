@@ -48,12 +48,13 @@ Place place_of(const std::string& path, const Places& places, const std::string&
 
 }  // namespace
 
-RunConfig load_run(const std::string& path, const std::vector<std::string>& overrides) {
+RunConfig parse_run(const std::string& yaml, const std::string& place,
+                    const std::vector<std::string>& overrides) {
   RunConfig run;
   Places places;
   Mistakes mistakes;
   std::vector<Assignment> assignments =
-      read_run_file(read_text_file(path), {kRunFile, path, {}}, places, mistakes);
+      read_run_file(yaml, {kRunFile, place, {}}, places, mistakes);
   for (Assignment& assignment : read_overrides(overrides, kFirstOverride, mistakes)) {
     assignments.push_back(std::move(assignment));
   }
@@ -64,11 +65,15 @@ RunConfig load_run(const std::string& path, const std::vector<std::string>& over
   apply(assignments, keys, places, mistakes);
   run.model.from.clear();  // its fields are in the struct now: to_yaml must not depend on the file
   for (const Problem& problem : check_run(run, mistakes.unsound())) {
-    mistakes.add(place_of(problem.path, places, path), problem.path, problem.message);
+    mistakes.add(place_of(problem.path, places, place), problem.path, problem.message);
   }
   mistakes.throw_if_any();
   run.model.layer_types = canonical_layer_types(run.model);
   return run;
+}
+
+RunConfig load_run(const std::string& path, const std::vector<std::string>& overrides) {
+  return parse_run(read_text_file(path), path, overrides);
 }
 
 }  // namespace lckv::config

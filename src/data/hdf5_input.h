@@ -27,8 +27,9 @@ class Hdf5Input {
   int64_t integer(const char* attribute) const;
   std::string text(const char* attribute) const;
 
-  /// A list of integers of that size.
+  /// A list of integers of that size, stored in this file as they are.
   Hdf5Handle open_list(const char* name, size_t element_bytes) const;
+  /// All of them are stored: there is no more to read than the file is long.
   int64_t rows(const char* name, const Hdf5Handle& list) const;
   /// Rows first .. first + count - 1 converted to `type`.
   void read_rows(const char* name, const Hdf5Handle& list, hid_t type, int64_t first, int64_t count,
@@ -49,7 +50,9 @@ class Hdf5Input {
   }
 
  private:
+  void require_checksums() const;
   Hdf5Handle open_attribute(const char* name) const;
+  void require_plain_storage(const char* name, const Hdf5Handle& list) const;
 
   std::string path_;
   Hdf5Handle file_;

@@ -21,11 +21,7 @@ class SentencePieceTokenizer : public Tokenizer {
  public:
   SentencePieceTokenizer(std::string model_bytes, const std::string& origin)
       : model_bytes_(std::move(model_bytes)), origin_(origin), sha256_(sha256_hex(model_bytes_)) {
-    const auto status = processor_.LoadFromSerializedProto(model_bytes_);
-    if (model_bytes_.empty() || !status.ok() || processor_.GetPieceSize() == 0) {
-      throw DataError(format("{}: not a SentencePiece model ({} bytes{}{})", origin,
-                             model_bytes_.size(), status.ok() ? "" : "; ", status.ToString()));
-    }
+    load();
     newline_ = encode("\n");
     can_split_ = newline_is_a_boundary();
   }
@@ -85,6 +81,19 @@ class SentencePieceTokenizer : public Tokenizer {
   }
 
  private:
+  void load() {
+    std::string reason;
+    try {
+      const auto status = processor_.LoadFromSerializedProto(model_bytes_);
+      if (!status.ok()) reason = "; " + status.ToString();
+    } catch (const std::exception& error) {  // of its trie, about which the status says nothing
+      reason = format("; {}", error.what());
+    }
+    if (reason.empty() && !model_bytes_.empty() && processor_.GetPieceSize() > 0) return;
+    throw DataError(
+        format("{}: not a SentencePiece model ({} bytes{})", origin_, model_bytes_.size(), reason));
+  }
+
   // A newline separates when it always becomes one token of its own (its piece, or its byte) and no
   // piece reaches across it; a normaliser that swallows it leaves no such token.
   bool newline_is_a_boundary() const {

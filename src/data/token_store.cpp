@@ -7,6 +7,7 @@
 #include "lckv/base/error.h"
 #include "lckv/base/random.h"
 #include "lckv/data/hdf5_input.h"
+#include "lckv/data/sha256.h"
 #include "lckv/data/token_store_format.h"
 
 namespace lckv::data {
@@ -162,6 +163,17 @@ struct TokenStore::State {
     return {bytes.begin(), bytes.end()};
   }
 
+  void require_attributes_of(const Tokenizer& tokenizer) const {
+    const auto require = [this](const char* name, int32_t actual, int32_t expected) {
+      if (actual == expected) return;
+      input->refuse("attribute {} is {}, the tokenizer stored in it has {}", name, actual,
+                    expected);
+    };
+    require(kAttrVocab, info.vocab_size, tokenizer.vocab_size());
+    require(kAttrBos, info.bos_id, tokenizer.bos_id().value_or(-1));
+    require(kAttrEos, info.eos_id, tokenizer.eos_id().value_or(-1));
+  }
+
   std::optional<Hdf5Input> input;
   TokenStoreInfo info;
   Hdf5Handle tokens;
@@ -210,16 +222,20 @@ void TokenStore::require_tokenizer(const std::string& sha256, const std::string&
 
 std::shared_ptr<const Tokenizer> TokenStore::tokenizer() const {
   const State& s = *state_;
+  constexpr const char* kStored = "the tokenizer stored in it";
   std::shared_ptr<const Tokenizer> found;
   if (info().tokenizer_kind == "bytes") {
     found = bytes_tokenizer();
+    require_tokenizer(found->sha256(), kStored);
   } else if (info().tokenizer_kind == "sentencepiece") {
-    found = sentencepiece_tokenizer(s.tokenizer_model(), path() + ": dataset " + kTokenizerModel);
+    const std::string model = s.tokenizer_model();
+    require_tokenizer(sha256_hex(model), kStored);  // before SentencePiece looks at it
+    found = sentencepiece_tokenizer(model, path() + ": dataset " + kTokenizerModel);
   } else {
     s.input->refuse("unknown tokenizer kind \"{}\", expected bytes or sentencepiece",
                     info().tokenizer_kind);
   }
-  require_tokenizer(found->sha256(), "the tokenizer stored in it");
+  s.require_attributes_of(*found);
   return found;
 }
 

@@ -1,6 +1,7 @@
 #include "lckv/train/adamw.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "lckv/kernels/ops/adamw.h"
 #include "lckv/kernels/ops/copy.h"
@@ -19,7 +20,7 @@ AdamW::AdamW(Arena& arena, const model::ParameterTable& table, DType weights_dty
                                                        accumulator(weights_dtype))),
       m_(table, arena, "adam_m", accumulator(weights_dtype)),
       v_(table, arena, "adam_v", accumulator(weights_dtype)),
-      norm_squared_(arena.take("optimizer", "norm_squared", DType::kF64, {1})),
+      norms_(arena.take("optimizer", "norms", DType::kF64, {2})),
       clip_scale_(arena.take("optimizer", "clip_scale", accumulator(weights_dtype), {1})) {}
 
 std::vector<std::vector<AdamW::Segment>> AdamW::cut_segments(const model::ParameterTable& table,
@@ -47,29 +48,44 @@ View AdamW::own(const model::ParameterSet& set, size_t bucket) const {
   return model::owned_part(set.buckets()[bucket], set.table(), dp_rank_);
 }
 
-double AdamW::gradient_norm_squared(Stream& stream, const model::ParameterSet& gradients,
-                                    comm::Communicator& world) {
-  ops::fill_zero(stream, norm_squared_);
+View AdamW::highest(const model::ParameterSet& weights, size_t bucket) const {
+  return masters_ ? masters_->parts()[bucket] : own(weights, bucket);
+}
+
+bool AdamW::Norms::finite() const {
+  return std::isfinite(gradient_squared) && std::isfinite(rest_squared);
+}
+
+AdamW::Norms AdamW::measure(Stream& stream, const model::ParameterSet& weights,
+                            const model::ParameterSet& gradients, double loss,
+                            comm::Communicator& world) {
+  const View gradient = norms_.slice(0, 0, 1), rest = norms_.slice(0, 1, 2);
+  const auto add = [&](const View& total, const View& part, const Segment& segment) {
+    ops::sum_of_squares(stream, total, part.slice(0, segment.begin, segment.end),
+                        GradMode::kAccumulate);
+  };
+  ops::fill_zero(stream, norms_);
   for (size_t b = 0; b < segments_.size(); ++b) {
     for (const Segment& segment : segments_[b]) {
-      if (!segment.counts_here) continue;
-      ops::sum_of_squares(stream, norm_squared_,
-                          own(gradients, b).slice(0, segment.begin, segment.end),
-                          GradMode::kAccumulate);
+      add(segment.counts_here ? gradient : rest, own(gradients, b), segment);
+      add(rest, highest(weights, b), segment);
+      add(rest, m_.parts()[b], segment);
+      add(rest, v_.parts()[b], segment);
     }
   }
-  world.all_reduce(stream, norm_squared_, comm::ReduceOp::kSum, "gradient norm");
+  ops::sum_of_squares(stream, rest, ConstView(&loss, DType::kF64, {1}), GradMode::kAccumulate);
+  world.all_reduce(stream, norms_, comm::ReduceOp::kSum, "gradient norm");
   stream.synchronize();
-  return *norm_squared_.data<double>();
+  const auto* norms = norms_.data<double>();
+  return {norms[0], norms[1]};
 }
 
 void AdamW::update(Stream& stream, int bucket, const model::ParameterSet& weights,
                    const model::ParameterSet& gradients, const config::OptimizerConfig& settings,
                    double lr, int64_t step) {
-  ops::clip_scale(stream, clip_scale_, norm_squared_, settings.clip_norm);
+  ops::clip_scale(stream, clip_scale_, norms_.slice(0, 0, 1), settings.clip_norm);
   const auto b = static_cast<size_t>(bucket);
-  const View w = own(weights, b), g = own(gradients, b);
-  const View highest = masters_ ? masters_->parts()[b] : w;
+  const View w = own(weights, b), g = own(gradients, b), master = highest(weights, b);
   for (const Segment& segment : segments_[b]) {
     const auto cut = [&](const View& part) { return part.slice(0, segment.begin, segment.end); };
     const ops::AdamWStep update = {.lr = lr,
@@ -78,7 +94,7 @@ void AdamW::update(Stream& stream, int bucket, const model::ParameterSet& weight
                                    .eps = settings.eps,
                                    .weight_decay = segment.decays ? settings.weight_decay : 0,
                                    .step = step};
-    ops::adamw_update(stream, cut(w), cut(highest), cut(m_.parts()[b]), cut(v_.parts()[b]), cut(g),
+    ops::adamw_update(stream, cut(w), cut(master), cut(m_.parts()[b]), cut(v_.parts()[b]), cut(g),
                       clip_scale_, update);
   }
 }

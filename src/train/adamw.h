@@ -16,15 +16,25 @@ class AdamW {
   /// Takes masters (only when the weights are BF16) and moments from `arena`.
   AdamW(Arena& arena, const model::ParameterTable& table, DType weights_dtype, int dp_rank);
 
-  /// Squared 2-norm of the gradient of the whole model, in double; not finite when any element is
-  /// not. Reads the owned parts, where the sums over all ranks are. Collective over `world`; equal
-  /// bits on every rank.
-  double gradient_norm_squared(Stream& stream, const model::ParameterSet& gradients,
-                               comm::Communicator& world);
+  /// Sums of squares in double over all ranks: not finite when any element is not.
+  struct Norms {
+    double gradient_squared = 0;  // squared 2-norm of the gradient of the whole model
+    // of whatever else an update reads: masters, moments, gradients that the norm counts on another
+    // rank, the loss
+    double rest_squared = 0;
+    bool finite() const;
+  };
+  /// Measures what an update would read, in one all-reduce. Reads the owned parts, where the sums
+  /// over all ranks are: 16 bytes per owned F32 parameter, 4 of them for the norm. Every weight
+  /// that an update leaves is made of what is measured here. Collective over `world`; equal bits on
+  /// every rank.
+  ///
+  ///   loss   as this rank knows it: not finite on one, it is so for all
+  Norms measure(Stream& stream, const model::ParameterSet& weights,
+                const model::ParameterSet& gradients, double loss, comm::Communicator& world);
 
-  /// One update of the owned part of a bucket, from the gradients whose squared norm the newest
-  /// gradient_norm_squared() measured: clip to settings.clip_norm, decay, step. `step` counts from
-  /// 1.
+  /// One update of the owned part of a bucket, from the gradients whose norm the newest measure()
+  /// took: clip to settings.clip_norm, decay, step. `step` counts from 1.
   void update(Stream& stream, int bucket, const model::ParameterSet& weights,
               const model::ParameterSet& gradients, const config::OptimizerConfig& settings,
               double lr, int64_t step);
@@ -45,13 +55,15 @@ class AdamW {
   static std::vector<std::vector<Segment>> cut_segments(const model::ParameterTable& table,
                                                         int dp_rank);
   View own(const model::ParameterSet& set, size_t bucket) const;
+  /// The owned part of the tensors of highest precision.
+  View highest(const model::ParameterSet& weights, size_t bucket) const;
 
   int dp_rank_;
   std::vector<std::vector<Segment>> segments_;  // by bucket
   std::unique_ptr<model::OwnedSet> masters_;    // null unless the weights are BF16
   model::OwnedSet m_, v_;
-  View norm_squared_;  // [1] F64
-  View clip_scale_;    // [1] acc
+  View norms_;       // [2] F64: as in Norms
+  View clip_scale_;  // [1] acc
 };
 
 }  // namespace lckv::train

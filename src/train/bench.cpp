@@ -1,20 +1,11 @@
 #include "lckv/train/bench.h"
 
 #include <algorithm>
-#include <optional>
+#include <map>
 
-#include "lckv/base/clock.h"
-#include "lckv/base/process.h"
-#include "lckv/base/random.h"
-#include "lckv/base/text.h"
-#include "lckv/comm/agreement.h"
-#include "lckv/config/load.h"
 #include "lckv/kernels/cpu_threads.h"
 #include "lckv/model/flops.h"
 #include "lckv/train/gemm_rate.h"
-#include "lckv/train/precision.h"
-#include "lckv/train/run_ranks.h"
-#include "lckv/train/run_setup.h"
 
 namespace lckv::train {
 
@@ -22,101 +13,39 @@ namespace {
 
 constexpr auto kLabel = "bench";
 
-struct RandomTokens {
-  std::vector<int32_t> tokens, targets;
-  /// Ranks of one copy of the model see the same tokens.
-  RandomTokens(int64_t count, int64_t vocabulary, int dp_rank) {
-    const CounterRng rng(7, 7 + static_cast<uint64_t>(dp_rank));
-    for (int64_t i = 0; i <= count; ++i) {
-      const auto token = static_cast<int32_t>(
-          rng.below(static_cast<uint64_t>(i), static_cast<uint64_t>(vocabulary)));
-      if (i < count) tokens.push_back(token);
-      if (i > 0) targets.push_back(token);
-    }
-  }
-};
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values.empty() ? 0 : values[values.size() / 2];
-}
-
-void all_reduce(comm::Communicator& all, std::vector<double>& values, comm::ReduceOp op) {
-  Stream stream;
-  all.all_reduce(stream, View(values.data(), DType::kF64, {static_cast<int64_t>(values.size())}),
-                 op, kLabel);
-}
-
-/// A training process on random tokens. Every function is collective over the world.
-class BenchRun {
+/// What is measured on a training process. Every function is collective over the world.
+class TrainingBench {
  public:
-  BenchRun(comm::World& world, const config::RunConfig& config)
-      : world_(world),
-        config_(config),
-        ranks_(join_grid(world, config)),
-        threads_(use_threads(world, config)),
-        dtype_(resolve_precision(config.train.precision)),
-        micro_(micro_batches(config.train, ranks_.grid.dp)) {
-    comm::require_equal_texts(world_, "precision", std::string(name(dtype_)));
-    own_.rank = world_.rank();
-    own_.host = world_.host();
-    comm::together(world_, [&] { allocate(); });
-    objects_->trainer.initialize(stream_, config_.train.seed);
-    random_.emplace(dims().N(), dims().V, ranks_.grid.dp_rank());
+  TrainingBench(comm::World& world, const config::RunConfig& config) : run_(world, config) {
+    own_.rank = world.rank();
+    own_.host = world.host();
+    own_.planned_bytes = run_.planned_bytes();
   }
 
   void describe(BenchResult& result) const {
-    result.backend = ops::kernels({}).name;
-    result.precision = name(dtype_);
-    result.layer_types = config_.model.layer_types;
-    result.grid = ranks_.grid;
-    result.threads = threads_;
-    result.B = micro_.B;
-    result.T = config_.data.sequence_tokens;
-    result.micro_batches = micro_.per_step;
-    const model::Plan& plan = objects_->trainer.network().plan();
-    result.executed_flops_per_token = model::executed_flops(plan, dims()).total();
-    result.useful_flops_per_token = model::useful_flops(dims()).total();
-  }
-
-  void step() {
-    const int64_t own_targets = dims().N() * micro_.per_step;
-    objects_->trainer.step(
-        stream_,
-        [&](int64_t) {
-          return model::TokenBatch{random_->tokens, random_->targets, {}};
-        },
-        micro_.per_step, own_targets, config_.optimizer, config_.optimizer.lr, ++updates_);
+    static_cast<BenchSubject&>(result) = run_.subject();
+    const model::Plan& plan = run_.trainer().network().plan();
+    result.executed_flops_per_token = model::executed_flops(plan, run_.dims()).total();
+    result.useful_flops_per_token = model::useful_flops(run_.dims()).total();
   }
 
   void warm_up(int64_t steps) {
-    for (int64_t i = 0; i < steps; ++i) step();
-    own_.measured_bytes = peak_resident_bytes() - resident_before_;
+    run_.steps(steps);
+    own_.measured_bytes = run_.grown_bytes();
     own_.scratch_bytes = ops::cpu_scratch_bytes();
   }
 
-  /// Seconds of each step on its slowest rank; all begin it together.
-  std::vector<double> time_steps(int64_t steps) {
-    std::vector<double> seconds;
-    for (int64_t i = 0; i < steps; ++i) {
-      world_.all().barrier(kLabel);
-      const Stopwatch watch;
-      step();
-      seconds.push_back(watch.elapsed_s());
-    }
-    all_reduce(world_.all(), seconds, comm::ReduceOp::kMax);
-    return seconds;
-  }
+  std::vector<double> time_steps(int64_t steps) { return run_.time_steps(steps); }
 
   /// Of all ranks together, which share the machine's memory bandwidth while they measure.
   double gemm_flops_per_s(double seconds) {
-    const model::Model& network = objects_->trainer.network();
-    const auto gemms =
-        model::list_gemms(network.plan(), dims(), network.head_chunk_rows(), /*training=*/true);
-    world_.all().barrier(kLabel);
-    std::vector<double> rate = {measure_gemm_rate(gemms, dtype_, seconds).flops_per_s};
-    all_reduce(world_.all(), rate, comm::ReduceOp::kSum);
-    return rate[0];
+    const model::Model& network = run_.trainer().network();
+    const auto gemms = model::list_gemms(network.plan(), run_.dims(), network.head_chunk_rows(),
+                                         /*training=*/true);
+    all().barrier(kLabel);
+    double rate = measure_gemm_rate(gemms, run_.dtype(), seconds).flops_per_s;
+    all().all_reduce(run_.stream(), View(&rate, DType::kF64, {1}), comm::ReduceOp::kSum, kLabel);
+    return rate;
   }
 
   /// One step with every op and collective timed.
@@ -124,13 +53,13 @@ class BenchRun {
     for (comm::Communicator* group : groups()) group->reset_traffic();
     RankTimeline timeline{
         .rank = own_.rank, .host = own_.host, .begin_s = 0, .end_s = 0, .spans = {}};
-    world_.all().barrier(kLabel);
+    all().barrier(kLabel);
     ops::start_profiling();
     start_timeline();
     timeline.begin_s = timeline_now_s();
     {
       const TimelineScope scope("step", "step");
-      step();
+      run_.step();
     }
     timeline.end_s = timeline_now_s();
     timeline.spans = stop_timeline();
@@ -138,28 +67,19 @@ class BenchRun {
     own_.step_s = timeline.end_s - timeline.begin_s;
     own_.comm = measure_comm(timeline.spans, traffic());
     result.profiled_step_s = own_.step_s;
-    if (keep_timelines) result.timelines = gather_timelines(world_.all(), timeline);
+    if (keep_timelines) result.timelines = gather_timelines(all(), timeline);
   }
 
-  std::vector<RankBench> ranks() { return gather_ranks(world_.all(), own_); }
+  std::vector<RankBench> ranks() { return gather_ranks(all(), own_); }
 
  private:
-  void allocate() {
-    const Arena plan = plan_run_memory(config_, dtype_, ranks_);
-    own_.planned_bytes = plan.bytes();
-    reset_peak_resident();
-    resident_before_ = resident_bytes();
-    arena_.emplace(Arena::allocate(plan));
-    objects_.emplace(*arena_, config_, dtype_, ranks_);
-    objects_->trainer.prepare(stream_);
-  }
-
-  const model::Dims& dims() const { return objects_->trainer.network().dims(); }
+  comm::Communicator& all() { return run_.world().all(); }
 
   /// Those that communicate.
   std::vector<comm::Communicator*> groups() const {
+    const comm::Communicators& ranks = run_.ranks();
     std::vector<comm::Communicator*> several;
-    for (const auto* group : {&ranks_.world, &ranks_.dp, &ranks_.tp, &ranks_.kv}) {
+    for (const auto* group : {&ranks.world, &ranks.dp, &ranks.tp, &ranks.kv}) {
       if ((*group)->size() > 1) several.push_back(group->get());
     }
     return several;
@@ -178,19 +98,8 @@ class BenchRun {
     return sum;
   }
 
-  comm::World& world_;
-  const config::RunConfig& config_;
-  std::optional<Arena> arena_;  // outlives whatever works in it
-  comm::Communicators ranks_;
-  int threads_;
-  DType dtype_;
-  MicroBatches micro_;
+  BenchRun run_;
   RankBench own_;
-  int64_t resident_before_ = 0;
-  std::optional<RunObjects> objects_;
-  std::optional<RandomTokens> random_;
-  Stream stream_;
-  int64_t updates_ = 0;
 };
 
 }  // namespace
@@ -198,17 +107,16 @@ class BenchRun {
 BenchResult bench_training(comm::World& world, const config::RunConfig& original,
                            const BenchSettings& settings) {
   config::RunConfig config = original;
-  config.data.validation.clear();  // nothing but training is measured
-  config.data.document_mask = false;
-  BenchRun run(world, config);
+  config.checkpoint.asynchronous = false;  // nothing but training is measured
+  TrainingBench bench(world, config);
   BenchResult result;
-  run.describe(result);
-  run.warm_up(settings.warmup_steps);
-  const double before = run.gemm_flops_per_s(settings.gemm_s / 2);
-  result.step_s = run.time_steps(settings.steps);
-  const double after = run.gemm_flops_per_s(settings.gemm_s / 2);
-  run.profile_step(result, settings.keep_timelines);
-  result.ranks = run.ranks();
+  bench.describe(result);
+  bench.warm_up(settings.warmup_steps);
+  const double before = bench.gemm_flops_per_s(settings.gemm_s / 2);
+  result.step_s = bench.time_steps(settings.steps);
+  const double after = bench.gemm_flops_per_s(settings.gemm_s / 2);
+  bench.profile_step(result, settings.keep_timelines);
+  result.ranks = bench.ranks();
 
   const int64_t tokens = result.B * result.T * result.micro_batches * result.grid.dp;
   result.median_step_s = median(result.step_s);

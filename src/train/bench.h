@@ -3,10 +3,10 @@
 #include <string>
 #include <vector>
 
-#include "lckv/comm/grid.h"
 #include "lckv/comm/world.h"
 #include "lckv/config/run.h"
 #include "lckv/kernels/profile.h"
+#include "lckv/train/bench_run.h"
 #include "lckv/train/chrome_trace.h"
 #include "lckv/train/step_comm.h"
 
@@ -31,12 +31,8 @@ struct RankBench {
 };
 
 /// What `lckv bench train` measures. Equal on all ranks but for `work` and `timelines`.
-struct BenchResult {
-  std::string backend, precision, layer_types;
-  comm::Grid grid;
-  int threads = 0;                          // of a rank
-  int64_t B = 0, T = 0, micro_batches = 0;  // of one copy of the model
-  std::vector<double> step_s;               // of every timed step: its slowest rank's
+struct BenchResult : BenchSubject {
+  std::vector<double> step_s;  // of every timed step: its slowest rank's
   double median_step_s = 0;
   double tokens_per_s = 0;  // all ranks', in the median step
   double executed_flops_per_token = 0, useful_flops_per_token = 0;

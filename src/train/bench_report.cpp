@@ -170,28 +170,20 @@ std::string comm_text(const BenchResult& r) {
   return text + line("mean", sum_step_s, all.times, ranks);
 }
 
-/// "cpu avx512, 2 ranks (dp 2 x tp 1) of 1 threads"
-std::string who_text(const BenchResult& r) {
-  if (r.ranks.size() == 1) return format("{}, {} threads", r.backend, r.threads);
-  return format("{}, {} ranks ({}) of {} threads", r.backend, r.ranks.size(), to_string(r.grid),
-                r.threads);
-}
-
 }  // namespace
 
 std::string to_text(const BenchResult& r) {
   const bool several = r.ranks.size() > 1;
   std::string text = format(
-      "{}, {}; {}; {} micro-batches of {} x {} tokens{}\n"
+      "{}\n"
       "step            {:.3f} s (median of {}; fastest {:.3f}, slowest {:.3f})\n"
       "tokens/s        {:.0f}\n"
       "executed        {:.2f} MFLOP per token, {}FLOP/s = {:.1f} % of the matmul rate\n"
       "useful (Llama)  {:.2f} MFLOP per token = {:.1f} %\n"
       "matmul rate     {}FLOP/s at this model's shapes, measured in this run{}\n"
       "memory          {}{}\n",
-      who_text(r), r.precision, r.layer_types.empty() ? "plain Llama" : r.layer_types,
-      r.micro_batches, r.B, r.T, r.grid.dp > 1 ? " for each copy" : "", r.median_step_s,
-      r.step_s.size(), *std::min_element(r.step_s.begin(), r.step_s.end()),
+      subject_line(r), r.median_step_s, r.step_s.size(),
+      *std::min_element(r.step_s.begin(), r.step_s.end()),
       *std::max_element(r.step_s.begin(), r.step_s.end()), r.tokens_per_s,
       r.executed_flops_per_token / 1e6, human_count(r.executed_flops_per_s), 100 * r.executed_frac,
       r.useful_flops_per_token / 1e6, 100 * r.useful_frac, human_count(r.gemm_flops_per_s),

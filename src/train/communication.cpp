@@ -122,7 +122,7 @@ class StepTraffic {
     const int64_t one = size_bytes(DType::kF64);
     add(*ranks().dp, "scored targets", CollectiveKind::kAllReduce, one);
     add(*ranks().dp, "loss", CollectiveKind::kAllReduce, one);
-    add(*ranks().world, "gradient norm", CollectiveKind::kAllReduce, one);
+    add(*ranks().world, "gradient norm", CollectiveKind::kAllReduce, 2 * one);
   }
 
   const comm::Communicators& ranks() const { return trainer_.ranks(); }

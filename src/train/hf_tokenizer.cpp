@@ -6,6 +6,7 @@
 
 #include "lckv/base/error.h"
 #include "lckv/base/text.h"
+#include "lckv/checkpoint/input_file.h"
 
 namespace lckv::train {
 
@@ -17,6 +18,17 @@ constexpr const char* kModelFile = "tokenizer.model";
 constexpr const char* kConfigFile = "tokenizer_config.json";
 constexpr const char* kKindField = "lckv_tokenizer_kind";
 constexpr const char* kUnknownPiece = "<unk>";
+
+constexpr int64_t kCarriedLimitBytes = int64_t{1} << 30;
+constexpr const char* kCarriedFiles[] = {kModelFile,
+                                         "tokenizer.json",
+                                         kConfigFile,
+                                         "special_tokens_map.json",
+                                         "added_tokens.json",
+                                         "vocab.json",
+                                         "merges.txt",
+                                         "chat_template.jinja",
+                                         "generation_config.json"};
 
 bool has_piece(const data::Tokenizer& tokenizer, const char* piece) {
   for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
@@ -47,10 +59,38 @@ json bare_config(const data::Tokenizer& tokenizer) {
   return config;
 }
 
+/// `id` is the config's; the tokenizer's where it has none.
+void settle_id(std::optional<int64_t>& id, std::optional<int32_t> of_tokenizer, const char* name) {
+  if (!of_tokenizer) return;
+  if (id && *id != *of_tokenizer) {
+    throw ConfigError(
+        format("model.{} is {}, but the tokenizer's is {}", name, *id, *of_tokenizer));
+  }
+  id = *of_tokenizer;
+}
+
 }  // namespace
 
-std::map<std::string, std::string> hf_tokenizer_files(const data::Tokenizer& tokenizer,
-                                                      const config::ModelConfig& config) {
+config::ModelConfig with_token_ids(config::ModelConfig config, const data::Tokenizer& tokenizer) {
+  if (tokenizer.vocab_size() > config.vocab_size) {
+    throw ConfigError(format("model.vocab_size is {}, but the tokenizer has {} tokens",
+                             config.vocab_size, tokenizer.vocab_size()));
+  }
+  settle_id(config.bos_token_id, tokenizer.bos_id(), "bos_token_id");
+  settle_id(config.eos_token_id, tokenizer.eos_id(), "eos_token_id");
+  return config;
+}
+
+HfFiles hf_carried_files(const std::filesystem::path& folder) {
+  HfFiles files;
+  for (const char* const name : kCarriedFiles) {
+    if (!std::filesystem::exists(folder / name)) continue;
+    files[name] = checkpoint::read_text_file(folder / name, kCarriedLimitBytes);
+  }
+  return files;
+}
+
+HfFiles hf_tokenizer_files(const data::Tokenizer& tokenizer, const config::ModelConfig& config) {
   if (tokenizer.model_bytes().empty()) {
     return {{kConfigFile, bare_config(tokenizer).dump(2) + "\n"}};
   }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstddef>
+#include <set>
 
 #include "lckv/base/error.h"
 #include "lckv/base/text.h"
@@ -49,6 +50,17 @@ bool read_source_config(const fs::path& folder_or_file, const config::ModelConfi
   return source.tie_word_embeddings;
 }
 
+/// Old files hold the rotary frequencies of every layer, which follow from rope_theta.
+bool is_frequency_table(const std::string& name) { return name.ends_with(".rotary_emb.inv_freq"); }
+
+std::set<std::string> weight_names(const checkpoint::TensorSet& tensors) {
+  std::set<std::string> weights;
+  for (const std::string& name : tensors.names()) {
+    if (!is_frequency_table(name)) weights.insert(name);
+  }
+  return weights;
+}
+
 void require_names(const std::string& place, const model::WeightSources& sources, KvInit kv_init) {
   if (!sources.missing.empty()) {
     throw DataError(format("{}: {} tensors are missing:{}", place, sources.missing.size(),
@@ -58,7 +70,7 @@ void require_names(const std::string& place, const model::WeightSources& sources
     const char* hint =
         kv_init == KvInit::kExact
             ? "\n(key and value projections of layers that nobody reads can be dropped "
-              "or averaged: train.init_kv)"
+              "or averaged: lckv import --kv, train.init_kv)"
             : "";
     throw DataError(format("{}: {} tensors have no place in the model:{}{}", place,
                            sources.extra.size(), joined(sources.extra), hint));
@@ -87,19 +99,31 @@ void require_shapes(const std::string& place, const checkpoint::TensorSet& tenso
   }
 }
 
-std::vector<double> read_values(const checkpoint::TensorSet& tensors, const std::string& name) {
-  const Shape shape = tensors.info(name).shape;
-  std::vector<double> values(static_cast<size_t>(shape.numel()));
-  tensors.read(name, View(values.data(), DType::kF64, shape));
-  return values;
+/// Rows begin .. end-1 of two tensors of one shape, compared by value.
+bool equal_rows(const checkpoint::TensorSet& tensors,
+                const std::pair<std::string, std::string>& names, const checkpoint::Slice& rows) {
+  std::vector<double> first(static_cast<size_t>(rows.shape().numel())), second(first.size());
+  tensors.read_slice(names.first, rows, View(first.data(), DType::kF64, rows.shape()));
+  tensors.read_slice(names.second, rows, View(second.data(), DType::kF64, rows.shape()));
+  return first == second;
+}
+
+bool equal_values(const checkpoint::TensorSet& tensors,
+                  const std::pair<std::string, std::string>& names) {
+  const Shape shape = tensors.info(names.first).shape;
+  if (shape != tensors.info(names.second).shape) return false;
+  constexpr int64_t kElemsAtOnce = 1 << 19;
+  const int64_t step = std::max<int64_t>(kElemsAtOnce / (shape.numel() / shape[0]), 1);
+  for (int64_t row = 0; row < shape[0]; row += step) {
+    const int64_t end = std::min(row + step, shape[0]);
+    if (!equal_rows(tensors, names, checkpoint::Slice::rows(shape, row, end))) return false;
+  }
+  return true;
 }
 
 void require_equal(const std::string& place, const checkpoint::TensorSet& tensors,
                    const std::pair<std::string, std::string>& names) {
-  if (tensors.info(names.first).shape == tensors.info(names.second).shape &&
-      read_values(tensors, names.first) == read_values(tensors, names.second)) {
-    return;
-  }
+  if (equal_values(tensors, names)) return;
   throw DataError(format("{}: the model ties its embeddings, but {} and {} differ there", place,
                          names.first, names.second));
 }
@@ -123,15 +147,33 @@ WeightReader::WeightReader(const fs::path& folder_or_file, const config::ModelCo
     : tensors_(checkpoint::TensorSet::open(folder_or_file)) {
   const std::string place = folder_or_file.string();
   const bool source_is_tied = read_source_config(folder_or_file, config);
-  const std::vector<std::string> names = tensors_.names();
   const model::WeightSources sources =
-      model::find_weight_sources(config, kv_init, {names.begin(), names.end()}, source_is_tied);
+      model::find_weight_sources(config, kv_init, weight_names(tensors_), source_is_tied);
   require_names(place, sources, kv_init);
   require_shapes(place, tensors_, sources, model::make_parameter_table(config));
   for (const auto& pair : sources.must_be_equal) require_equal(place, tensors_, pair);
   for (const model::WeightSource& source : sources.of) {
     sources_[source.parameter] = source.tensors;
   }
+}
+
+std::vector<std::string> WeightReader::unused() const {
+  std::set<std::string> used;
+  for (const auto& [parameter, tensors] : sources_) used.insert(tensors.begin(), tensors.end());
+  std::vector<std::string> rest;
+  for (const std::string& name : tensors_.names()) {
+    if (!used.contains(name)) rest.push_back(name);
+  }
+  return rest;
+}
+
+DType WeightReader::stored_dtype() const {
+  for (const auto& [parameter, tensors] : sources_) {
+    for (const std::string& name : tensors) {
+      if (tensors_.info(name).dtype != DType::kBF16) return DType::kF32;
+    }
+  }
+  return DType::kBF16;
 }
 
 void WeightReader::read(const model::Parameter& parameter, View local) const {
@@ -143,14 +185,6 @@ void WeightReader::read(const model::Parameter& parameter, View local) const {
     tensors_.read_slice(names.front(), slice, real);
   } else {
     read_mean(tensors_, names, slice, real);
-  }
-}
-
-void import_weights(const fs::path& folder_or_file, const config::ModelConfig& config,
-                    KvInit kv_init, const model::ParameterSet& to) {
-  const WeightReader reader(folder_or_file, config, kv_init);
-  for (const model::Parameter& parameter : to.table().parameters) {
-    reader.read(parameter, to.view(parameter));
   }
 }
 

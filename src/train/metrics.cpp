@@ -18,8 +18,16 @@ namespace lckv::train {
 
 namespace {
 
-/// The lines to keep: whole JSON objects up to last_step.
-std::string kept_lines(const std::string& path, long last_step) {
+/// Whether a run that continues at `start` will not write the line.
+bool stays(const nlohmann::json& row, const RunPosition& start) {
+  if (!row.is_object() || !row.contains("step") || !row["step"].is_number()) return false;
+  const double step = row["step"], last = static_cast<double>(start.step);
+  const bool is_due = start.validation_due && step == last && row.contains("validation_loss");
+  return step <= last && !is_due;
+}
+
+/// The lines to keep: whole JSON objects.
+std::string kept_lines(const std::string& path, const RunPosition& start) {
   std::ifstream file(path);
   if (!file && std::filesystem::exists(path)) {
     throw IoError(format("{}: cannot read: {}", path, std::strerror(errno)));
@@ -27,9 +35,9 @@ std::string kept_lines(const std::string& path, long last_step) {
   std::string line, kept;
   while (std::getline(file, line)) {
     if (file.eof()) break;  // no line end: torn by a crash
-    const auto row = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!row.is_object() || !row.contains("step") || !row["step"].is_number()) continue;
-    if (row["step"].get<double>() <= static_cast<double>(last_step)) kept += line + "\n";
+    if (stays(nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false), start)) {
+      kept += line + "\n";
+    }
   }
   if (file.bad()) throw IoError(format("{}: reading failed: {}", path, std::strerror(errno)));
   return kept;
@@ -43,14 +51,19 @@ nlohmann::ordered_json to_json(double value) {
 
 }  // namespace
 
-MetricsWriter::MetricsWriter(std::string path, long last_step) : path_(std::move(path)) {
-  checkpoint::write_file_atomically(path_, kept_lines(path_, last_step));
+MetricsWriter::MetricsWriter(std::string path, const RunPosition& start) : path_(std::move(path)) {
+  checkpoint::write_file_atomically(path_, kept_lines(path_, start));
   descriptor_ = open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   if (descriptor_ < 0) throw IoError(format("{}: cannot open: {}", path_, std::strerror(errno)));
 }
 
 MetricsWriter::~MetricsWriter() {
   if (descriptor_ >= 0) close(descriptor_);
+}
+
+void MetricsWriter::sync() {
+  if (fdatasync(descriptor_) == 0) return;
+  throw IoError(format("{}: cannot sync: {}", path_, std::strerror(errno)));
 }
 
 void MetricsWriter::write(const MetricsRow& row) {

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "lckv/train/run_position.h"
+
 namespace lckv::train {
 
 /// One line of metrics.jsonl: names and numbers in order. Integers are written as such; NaN and
@@ -13,15 +15,18 @@ using MetricsRow = std::vector<std::pair<std::string, double>>;
 /// Appends to `metrics.jsonl`, one JSON object per line, each flushed when written.
 class MetricsWriter {
  public:
-  /// Opens or creates the file and drops every line whose "step" is above `last_step`, and a torn
-  /// last line: a run that continues from a saved state writes them again. Throws IoError.
-  MetricsWriter(std::string path, long last_step);
+  /// Opens or creates the file and drops what a run that continues at `start` writes again: every
+  /// line of a later step, the validation of its step when that is due, and a torn last line. Throws
+  /// IoError.
+  MetricsWriter(std::string path, const RunPosition& start);
   ~MetricsWriter();
   MetricsWriter(const MetricsWriter&) = delete;
   MetricsWriter& operator=(const MetricsWriter&) = delete;
 
   /// Throws IoError when the disk is full.
   void write(const MetricsRow& row);
+  /// Returns when the lines so far survive a power cut. Throws IoError.
+  void sync();
 
  private:
   std::string path_;

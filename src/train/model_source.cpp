@@ -1,8 +1,9 @@
 #include "lckv/train/model_source.h"
 
+#include "lckv/base/stop_signal.h"
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/state.h"
-#include "lckv/checkpoint/tensor_set.h"
+#include "lckv/checkpoint/state_reader.h"
 #include "lckv/comm/agreement.h"
 #include "lckv/config/load.h"
 #include "lckv/train/exchange.h"
@@ -24,18 +25,19 @@ Arena allocate_for(const model::ParameterTable& table, DType dtype) {
   return Arena::allocate(plan);
 }
 
-/// A slice of a larger tensor would be read without complaint: the whole shape is compared.
-void read_part(const checkpoint::TensorSet& tensors, const model::Parameter& parameter,
-               const View& local) {
-  const std::string name = "weight/" + parameter.name;
-  const Shape stored = tensors.info(name).shape;
-  if (stored != parameter.shape) {
-    throw DataError(format("{}: tensor '{}': expected shape {}, the file has {}",
-                           tensors.path_of(name).string(), name, to_string(parameter.shape),
-                           to_string(stored)));
-  }
-  const View real = real_part(parameter, local);
-  if (real.numel() > 0) tensors.read_slice(name, slice_of(parameter), real);
+ReadPart parts_of_state(const fs::path& folder) {
+  const auto state = std::make_shared<checkpoint::StateReader>(folder);
+  return [state](const model::Parameter& part, const View& to) {
+    const std::string name = "weight/" + part.name;
+    const Shape saved = state->info(name).shape;
+    if (saved != part.shape) {  // a slice of a larger tensor would be read without complaint
+      throw DataError(format("{}: tensor '{}': expected shape {}, the state has {}",
+                             state->path().string(), name, to_string(part.shape),
+                             to_string(saved)));
+    }
+    const View real = real_part(part, to);
+    if (real.numel() > 0) state->read(name, slice_of(part), real);
+  };
 }
 
 }  // namespace
@@ -52,18 +54,15 @@ LoadedWeights ModelSource::load(DType dtype, const comm::Communicators& ranks) c
 
 ModelSource ModelSource::open(const fs::path& given) {
   ModelSource source = look_at(given);
-  source.choose_state();
+  const auto alone = comm::make_alone("one process");
+  source.choose_state(*alone);
   return source;
 }
 
 ModelSource ModelSource::open(comm::World& world, const fs::path& given) {
   ModelSource source;
   comm::together(world, [&] { source = look_at(given); });
-  // A run that still goes on saves and removes states meanwhile: one rank chooses for all.
-  comm::together(world, [&] {
-    if (world.rank() == 0) source.choose_state();
-  });
-  source.weights_path_ = comm::gather_texts(world.all(), source.weights_path_.string()).front();
+  source.choose_state(world.all());
   comm::require_equal_texts(world, "model", config::to_hf_json(source.config_, "float32"));
   comm::require_equal_texts(world, "sequence length and document mask",
                             format("{} {}", source.sequence_tokens_, source.document_mask_));
@@ -99,27 +98,34 @@ ModelSource ModelSource::look_at(const fs::path& given) {
 }
 
 /// Of a run's folder the newest whole state; a state's folder is checked to be whole.
-void ModelSource::choose_state() {
+void ModelSource::choose_state(comm::Communicator& group) {
   if (!is_state_) return;
   if (fs::exists(weights_path_ / kManifest)) {
-    checkpoint::verify_state(weights_path_);
+    comm::together(group, [&] {
+      if (group.rank() == 0) checkpoint::verify_state(weights_path_, &stop_requested());
+    });
     return;
   }
-  const auto newest = checkpoint::find_latest_state(weights_path_);
+  const auto newest = checkpoint::find_latest_state(group, weights_path_, &stop_requested());
   if (!newest) {
-    throw DataError(format("{}: the run has no saved state yet", weights_path_.string()));
+    const std::string message =
+        format("{}: the run has no saved state yet", weights_path_.string());
+    if (group.size() == 1) throw DataError(message);
+    throw comm::AgreedError(message, ExitCode::kData);
   }
   weights_path_ = *newest;
 }
 
+ReadPart ModelSource::open_weights() const {
+  if (is_state_) return parts_of_state(weights_path_);
+  const auto reader = std::make_shared<WeightReader>(weights_path_, config_, KvInit::kExact);
+  return [reader](const model::Parameter& part, const View& to) { reader->read(part, to); };
+}
+
 void ModelSource::read_weights(const model::ParameterSet& to) const {
-  if (!is_state_) {
-    import_weights(weights_path_, config_, KvInit::kExact, to);
-    return;
-  }
-  const auto tensors = checkpoint::TensorSet::open(checkpoint::tensors_file(weights_path_));
+  const ReadPart read = open_weights();
   for (const model::Parameter& parameter : to.table().parameters) {
-    read_part(tensors, parameter, to.view(parameter));
+    read(parameter, to.view(parameter));
   }
 }
 

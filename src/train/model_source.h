@@ -8,6 +8,7 @@
 #include "lckv/config/model.h"
 #include "lckv/data/tokenizer.h"
 #include "lckv/model/parameter_set.h"
+#include "lckv/train/exchange.h"
 
 namespace lckv::train {
 
@@ -25,8 +26,9 @@ class ModelSource {
  public:
   /// Finds out which of the three `path` is. Throws IoError or DataError naming what is missing.
   static ModelSource open(const std::filesystem::path& path);
-  /// Collective: the same place on every rank. Each finds out what `path` is; rank 0 alone checks
-  /// and chooses among saved states. What only some ranks meet is thrown on all.
+  /// Collective: the same place on every rank. Each finds out what `path` is; they verify saved
+  /// states together. What only some ranks meet is thrown on all; Interrupted when a stop signal
+  /// has come.
   static ModelSource open(comm::World& world, const std::filesystem::path& path);
 
   const config::ModelConfig& config() const { return config_; }
@@ -40,6 +42,9 @@ class ModelSource {
   /// part is read. Not collective. Throws DataError or IoError as the reader of the place does.
   LoadedWeights load(DType dtype, const comm::Communicators& ranks = comm::single_process()) const;
 
+  /// For reading the weights part by part; not collective, one thread at a time.
+  ReadPart open_weights() const;
+
   /// The tokenizer the model was trained with: of its training store, or of the folder. Throws
   /// DataError when there is none.
   std::shared_ptr<const data::Tokenizer> tokenizer() const;
@@ -48,7 +53,7 @@ class ModelSource {
 
  private:
   static ModelSource look_at(const std::filesystem::path& given);
-  void choose_state();
+  void choose_state(comm::Communicator& group);
   void read_weights(const model::ParameterSet& to) const;
 
   config::ModelConfig config_;

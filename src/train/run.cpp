@@ -5,33 +5,29 @@
 #include <limits>
 #include <optional>
 
+#include "lckv/base/activity.h"
 #include "lckv/base/log.h"
 #include "lckv/base/process.h"
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/atomic_file.h"
-#include "lckv/checkpoint/state.h"
 #include "lckv/comm/agreement.h"
 #include "lckv/config/load.h"
-#include "lckv/kernels/table.h"
-#include "lckv/model/flops.h"
-#include "lckv/model/init.h"
-#include "lckv/model/memory_report.h"
-#include "lckv/train/exchange.h"
-#include "lckv/train/gemm_rate.h"
+#include "lckv/train/data_fingerprint.h"
 #include "lckv/train/lr_schedule.h"
 #include "lckv/train/precision.h"
 #include "lckv/train/run_inputs.h"
 #include "lckv/train/run_lock.h"
+#include "lckv/train/run_memory.h"
 #include "lckv/train/run_ranks.h"
 #include "lckv/train/run_report.h"
-#include "lckv/train/run_setup.h"
-#include "lckv/train/run_state.h"
+#include "lckv/train/run_saver.h"
+#include "lckv/train/run_start.h"
+#include "lckv/train/run_status.h"
+#include "lckv/train/run_watch.h"
 
 namespace lckv::train {
 
 namespace {
-
-constexpr double kStartUpGemm_s = 0.5;
 
 model::TokenBatch view_of(const data::Batch& batch) {
   return {batch.tokens, batch.targets, batch.first_key};
@@ -40,144 +36,145 @@ model::TokenBatch view_of(const data::Batch& batch) {
 /// One run from its start or last saved state to its end.
 class Run {
  public:
-  Run(comm::World& world, const config::RunConfig& config, const std::atomic<bool>& stop)
+  Run(comm::World& world, const config::RunConfig& config, const std::atomic<bool>& asked_to_stop)
       : world_(world),
         config_(config),
-        stop_(stop),
+        watch_(world, config, asked_to_stop),
         ranks_(join_grid(world, config)),
         threads_(use_threads(world, config)),
-        dtype_(resolve_precision(config.train.precision)) {}
+        dtype_(resolve_precision(config.train.precision)),
+        spikes_(config.guards) {}
 
   RunResult go() {
-    // Every rank looks before any rank talks: what one of them misses is told by all.
-    comm::together(world_, [&] {
-      inputs_.emplace(config_, ranks_.grid);
-      data_ = data_fingerprint(config_.data.train);
-    });
-    require_equal_runs(world_, config_);
     std::optional<RunLock> lock;
-    comm::together(world_, [&] {
-      if (writes()) lock.emplace(config_.output);
+    const bool opened = unless_stopped([&] {
+      open_inputs();
+      in_start_up([&] {
+        if (writes()) lock.emplace(config_.output);
+      });
     });
-    comm::together(world_, [&] { allocate(); });
-    start_or_continue();
-    comm::together(world_, [&] { open_report(); });
-    return loop();
+    if (opened) train_in_folder();
+    return result_;
   }
 
  private:
   bool writes() const { return ranks_.grid.rank == 0; }
-
-  /// Any rank's signal stops all, between the same two micro-batches.
-  bool stopped() const { return comm::any_rank(*ranks_.world, stop_, "stop"); }
-
-  /// Plans, measures the matmul rate while the memory is still free, then allocates.
-  void allocate() {
-    Arena plan = Arena::planning();
-    const RunObjects planned(plan, config_, dtype_, ranks_);
-    const model::Model& network = planned.trainer.network();
-    rates_.executed_flops_per_token = model::executed_flops(network.plan(), network.dims()).total();
-    rates_.useful_flops_per_token = model::useful_flops(network.dims()).total();
-    rates_.tokens_per_step =
-        static_cast<double>(config_.train.sequences_per_step * config_.data.sequence_tokens);
-    log_info(format("memory planned before allocation{}:\n{}",
-                    ranks_.grid.ranks() > 1 ? ", by each rank" : "",
-                    model::to_text(model::memory_report(plan))));
-    const GemmRate rate = measure_gemm_rate(
-        model::list_gemms(network.plan(), network.dims(), network.head_chunk_rows(), true), dtype_,
-        kStartUpGemm_s);
-    rates_.gemm_flops_per_s = rate.flops_per_s * ranks_.grid.ranks();
-    log_info(format("matmul rate at this model's shapes: {}FLOP/s{} ({:.1f} s to measure)",
-                    human_count(rate.flops_per_s), ranks_.grid.ranks() > 1 ? " on rank 0" : "",
-                    rate.measured_s));
-    arena_.emplace(Arena::allocate(plan));
-    objects_.emplace(*arena_, config_, dtype_, ranks_);
-    objects_->trainer.prepare(stream_);
-    if (objects_->scorer) objects_->scorer->prepare(stream_);
-  }
-
-  std::string describe_layout() const {
-    if (model::is_plain_llama(objects_->trainer.network().plan().layers)) return "plain Llama";
-    return format("layer_types {}, m = {}, b = {}", config_.model.layer_types,
-                  config_.model.forward_passes, config_.model.backward_passes);
-  }
-
-  void start_or_continue() {
-    Trainer& trainer = objects_->trainer;
-    log_info(format("{} on {}{} threads, {}; {} parameters; {}", ops::kernels({}).name,
-                    ranks_.grid.ranks() > 1
-                        ? format("{} ranks ({}) of ", ranks_.grid.ranks(), to_string(ranks_.grid))
-                        : "",
-                    threads_, name(dtype_),
-                    with_thousands(trainer.weights().table().element_count()), describe_layout()));
-    if (const auto resumed = resume_run(world_, config_.output, trainer, stream_, config_)) {
-      position_ = *resumed;
-      log_info(format("continuing after step {} of {}", position_.step, config_.train.steps));
-    } else if (!config_.train.init_from.empty()) {
-      comm::together(world_, [&] { start_from_folder(trainer); });
-    } else {
-      trainer.initialize(stream_, config_.train.seed);
-    }
-    const std::string hash =
-        format("{:016x}", model::content_hash(stream_, trainer.weights(), *ranks_.tp));
-    comm::require_equal_texts(world_, "weights", hash);
-    log_info(format("weights at step {}: hash {}", position_.step, hash));
-    inputs_->train.seek(position_.sequences);
-  }
-
-  void start_from_folder(Trainer& trainer) {
-    const std::string& folder = config_.train.init_from;
-    const std::string spec = hf_tokenizer_spec(folder);
-    if (!spec.empty()) {
-      const std::string sha256 = data::load_tokenizer(spec)->sha256();
-      for (const std::string& store : config_.data.train) {
-        data::TokenStore(store).require_tokenizer(sha256, folder);
-      }
-    }
-    const WeightReader reader(
-        folder, config_.model,
-        config_.train.init_kv == "average" ? KvInit::kAverage : KvInit::kCopy);
-    trainer.set_weights(stream_, [&](const model::Parameter& parameter, View local) {
-      reader.read(parameter, local);
-    });
-    log_info(format("weights from {}", folder));
-  }
-
-  void open_report() {
-    if (writes()) {
-      checkpoint::write_file_atomically(std::filesystem::path(config_.output) / "config.yaml",
-                                        config::to_yaml(config_));
-    }
-    report_.emplace(config_, rates_, position_.step, writes());
-  }
-
-  RunResult loop() {
-    RunResult result;
-    result.validation_loss = std::numeric_limits<double>::quiet_NaN();
-    if (position_.validation_due) validate(result);
-    while (position_.step < config_.train.steps && !stopped()) {
-      if (!one_step(result)) break;
-      const bool last = position_.step == config_.train.steps;
-      if (due(config_.validation.every_steps) || last) validate(result);
-      if (due(config_.checkpoint.every_steps) || last) save();
-    }
-    report_->finish_line();
-    result.step = position_.step;
-    result.stopped = position_.step < config_.train.steps || position_.validation_due;
-    if (result.stopped) save();
-    ranks_.world->barrier("run is saved");  // before any rank says that the run has ended
-    log_info(format("peak memory {}, planned {} for tensors",
-                    human_bytes(double(peak_resident_bytes())),
-                    human_bytes(double(arena_->bytes()))));
-    return result;
-  }
-
   bool due(int64_t every_steps) const {
     return every_steps > 0 && position_.step % every_steps == 0;
   }
+  bool is_last() const { return position_.step == config_.train.steps; }
+
+  /// With a page about it in the run's folder.
+  void train_in_folder() {
+    RunStatus status({config_.output, world_.host(), ranks_.grid.ranks(), to_string(ranks_.grid),
+                      config_.train.steps},
+                     writes());
+    const RunWatch::Shown shown(watch_, status);
+    status.guard([&] {
+      if (unless_stopped([&] { start(status); })) loop();
+    });
+    status.end(result_.stopped ? RunState::kStopped : RunState::kFinished, result_.reason);
+  }
+
+  /// False when a stop request ended the start-up: there is nothing to save.
+  bool unless_stopped(const std::function<void()>& start_up) {
+    try {
+      start_up();
+      return true;
+    } catch (const Error& error) {
+      if (error.exit_code() != ExitCode::kInterrupted) throw;
+    }
+    result_.stopped = true;
+    result_.reason = watch_.agreed_reason();
+    return false;
+  }
+
+  /// A stage of the start-up, on every rank; what one of them misses is told by all. A stop request
+  /// ends it between two stages, and where `work` looks.
+  void in_start_up(const std::function<void()>& work) {
+    comm::together(world_, [&] {
+      if (watch_.stop()) throw Interrupted("stopped before the first step");
+      note_progress();
+      work();
+    });
+  }
+
+  void open_inputs() {
+    in_start_up([&] {
+      inputs_.emplace(config_, ranks_.grid);
+      data_ = data_fingerprint(config_.data.train);
+    });
+    require_equal_runs(world_, config_);
+  }
+
+  void start(RunStatus& status) {
+    in_start_up([&] { memory_.emplace(config_, dtype_, ranks_); });
+    in_start_up([&] { memory_->allocate(stream_); });
+    saver_.emplace(world_, config_, trainer(), memory_->objects().snapshot.get());
+    position_ = start_or_continue(world_, config_, trainer(), stream_, record(), watch_.stop());
+    spikes_.restore(position_.spikes);
+    inputs_->train.seek(position_.sequences);
+    in_start_up([&] {
+      if (writes()) {
+        checkpoint::write_file_atomically(std::filesystem::path(config_.output) / "config.yaml",
+                                          config::to_yaml(config_));
+      }
+      report_.emplace(config_, memory_->rates(), position_, writes(), status);
+    });
+  }
+
+  Trainer& trainer() { return memory_->objects().trainer; }
+  RunRecord record() {
+    return make_record(trainer(), position_, config_, data_,
+                       inputs_->train.tokenizer_info().tokenizer_sha256);
+  }
+
+  /// Whether any rank was told to stop: all do, between the same two micro-batches. A save that
+  /// failed behind them is thrown here, on all of them.
+  bool stopped() {
+    enum : int32_t { kGoOn, kStop, kSaveFailed };
+    int32_t state = saver_->failed() ? kSaveFailed : watch_.stop() ? kStop : kGoOn;
+    ranks_.world->all_reduce(stream_, View(&state, DType::kI32, {1}), comm::ReduceOp::kMax, "stop");
+    if (state == kSaveFailed) saver_->finish();
+    note_progress();
+    return state == kStop;
+  }
+
+  void loop() {
+    result_.validation_loss = std::numeric_limits<double>::quiet_NaN();
+    watch_.enter(RunState::kTraining);
+    if (position_.validation_due) make_up_for_validation();
+    while (!is_last() && !stopped()) {
+      if (!one_step()) break;
+      const bool improved = (due(config_.validation.every_steps) || is_last()) && validate();
+      if (is_last() || (improved && config_.checkpoint.keep_best)) {
+        save();
+      } else if (due(config_.checkpoint.every_steps)) {
+        save(config_.checkpoint.when_busy);
+      }
+    }
+    result_.stopped = !is_last() || position_.validation_due;
+    finish();
+  }
+
+  void finish() {
+    report_->finish_line();
+    if (result_.stopped) {
+      result_.reason = watch_.agreed_reason();
+      save();
+    }
+    result_.step = position_.step;
+    const RunWatch::Phase phase(watch_, RunState::kSaving);
+    saver_->finish();
+    report_saves();
+    ranks_.world->barrier("run is saved");  // before any rank says that the run has ended
+    log_info(format("peak memory {}, planned {} for tensors",
+                    human_bytes(double(peak_resident_bytes())),
+                    human_bytes(double(memory_->planned_bytes()))));
+  }
 
   /// False when a signal came inside the step: then nothing of it has happened.
-  bool one_step(RunResult& result) {
+  bool one_step() {
     const Stopwatch watch;
     const int64_t count = inputs_->micro.per_step;
     std::vector<data::Batch> batches;
@@ -192,77 +189,115 @@ class Run {
       if (stopped()) throw Interrupted("stopped inside a step");
       return view_of(batches[static_cast<size_t>(i)]);
     };
+    std::optional<Spike> spike;
+    const auto accept = [&](double loss, double grad_norm) {
+      spike = spikes_.look(loss, grad_norm);
+      return !spike || !config_.guards.skip_spikes;
+    };
     StepResult step;
     try {
-      step = objects_->trainer.step(stream_, next, count, scored, config_.optimizer, lr,
-                                    position_.updates + 1);
+      step = trainer().step(stream_, next, count, scored, config_.optimizer, lr,
+                            position_.updates + 1, accept);
     } catch (const Interrupted&) {
       return false;
     }
-    result.loss = step.loss;
-    finish_step(step, watch.elapsed_s());
+    finish_step(step, spike, watch.elapsed_s());
     return true;
   }
 
-  void finish_step(const StepResult& step, double step_s) {
+  void finish_step(const StepResult& step, const std::optional<Spike>& spike, double step_s) {
     ++position_.step;
     position_.updates += step.updated ? 1 : 0;
+    position_.skipped += step.updated ? 0 : 1;
     position_.sequences = inputs_->train.position();
-    position_.skipped_in_row = step.updated ? 0 : position_.skipped_in_row + 1;
+    position_.lr = step.lr;
+    position_.spikes = spikes_.state();
+    const bool is_finite = step.outcome != StepOutcome::kNotFinite;
+    position_.nonfinite_in_row = is_finite ? 0 : position_.nonfinite_in_row + 1;
+    result_.loss = step.loss;
+    report_saves();
+    watch_.show_health();
     report_->step(position_, step, step_s);
-    if (!step.updated) report_->skipped(position_, step);
+    if (spike) report_->spike(position_, *spike, step.updated);
+    if (!is_finite) report_->not_finite(position_, step);
   }
 
-  /// When a stop request comes in between, the validation stays due and a continued run begins
-  /// with it.
-  void validate(RunResult& result) {
-    if (!inputs_->validation) return;
+  /// That of the state which this run continues from. It is saved anew, as one that is validated.
+  void make_up_for_validation() {
+    validate();
+    if (!position_.validation_due) save();
+  }
+
+  /// Whether the loss fell below all before. When a stop request comes in between, the validation
+  /// stays due and a continued run begins with it.
+  bool validate() {
+    if (!inputs_->validation) return false;
     position_.validation_due = true;
+    const RunWatch::Phase phase(watch_, RunState::kValidating);
     eval::PerplexityResult scored;
     try {
-      scored = objects_->scorer->score(stream_, objects_->trainer.weights(), *inputs_->validation,
-                                       &stop_);
+      scored = memory_->objects().scorer->score(stream_, trainer().weights(), *inputs_->validation,
+                                                &watch_.stop(),
+                                                [](int64_t, int64_t) { note_progress(); });
     } catch (const Interrupted&) {
-      return;
+      return false;
     } catch (const comm::AgreedError&) {
-      save();  // damaged validation data must not cost the training
+      save_before_throwing();  // damaged validation data must not cost the training
       throw;
     } catch (const Error&) {
-      if (ranks_.grid.ranks() == 1) save();  // one rank of several cannot
+      if (ranks_.grid.ranks() == 1) save_before_throwing();  // one rank of several cannot
       throw;
     }
     position_.validation_due = false;
-    result.validation_loss = scored.mean_nll;
+    position_.validation = {position_.step, scored.mean_nll};
+    const bool improved = std::isfinite(scored.mean_nll) &&
+                          (!position_.best || scored.mean_nll < position_.best->loss);
+    if (improved) position_.best = position_.validation;
+    result_.validation_loss = scored.mean_nll;
     report_->validated(position_, scored);
+    return improved;
   }
 
-  void save() {
+  /// What is to stand when the run ends or is looked for later is never skipped: hence kWait.
+  void save(config::WhenBusy when_busy = config::WhenBusy::kWait) {
     if (saved_step_ == position_.step) return;
+    const RunWatch::Phase phase(watch_, RunState::kSaving);
     report_->finish_line();
-    save_run(config_.output, objects_->trainer, stream_, position_, config_, data_);
-    if (writes()) {
-      checkpoint::keep_last_states(config_.output, position_.step,
-                                   static_cast<int>(config_.checkpoint.keep_last));
-    }
-    saved_step_ = position_.step;
-    report_->saved(position_);
+    report_saves();
+    report_->sync();
+    const SaveCost cost = saver_->save(stream_, record(), when_busy);
+    if (!cost.skipped) saved_step_ = position_.step;
+    report_->save_started(position_, cost);
+    report_saves();
+  }
+
+  void save_before_throwing() {
+    save();
+    saver_->finish();
+    report_saves();
+  }
+
+  /// Of saves that have come to stand meanwhile.
+  void report_saves() {
+    if (const auto done = saver_->take_done()) report_->save_done(*done);
   }
 
   comm::World& world_;
   const config::RunConfig& config_;
-  const std::atomic<bool>& stop_;
-  std::optional<Arena> arena_;  // outlives whatever works in it
+  RunWatch watch_;
   comm::Communicators ranks_;
   int threads_;
   DType dtype_;
   std::optional<RunInputs> inputs_;
   std::string data_;  // fingerprint of the training stores as opened
   Stream stream_;
-  std::optional<RunObjects> objects_;
+  std::optional<RunMemory> memory_;
+  std::optional<RunSaver> saver_;  // reads the memory until it is gone
   std::optional<RunReport> report_;
-  RunRates rates_;
+  SpikeDetector spikes_;
   RunPosition position_;
   int64_t saved_step_ = -1;
+  RunResult result_;
 };
 
 }  // namespace

@@ -5,8 +5,8 @@
 #include "lckv/config/load.h"
 #include "lckv/kernels/table.h"
 #include "lckv/model/dims.h"
+#include "lckv/train/data_fingerprint.h"
 #include "lckv/train/precision.h"
-#include "lckv/train/run_state.h"
 
 namespace lckv::train {
 

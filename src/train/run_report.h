@@ -3,10 +3,15 @@
 #include <optional>
 
 #include "lckv/base/clock.h"
+#include "lckv/checkpoint/background_saver.h"
 #include "lckv/eval/perplexity.h"
 #include "lckv/train/metrics.h"
 #include "lckv/train/progress.h"
-#include "lckv/train/run_state.h"
+#include "lckv/train/run_position.h"
+#include "lckv/train/run_saver.h"
+#include "lckv/train/run_status.h"
+#include "lckv/train/spike_detector.h"
+#include "lckv/train/trainer.h"
 
 namespace lckv::train {
 
@@ -17,30 +22,39 @@ struct RunRates {
   double tokens_per_step = 0;  // of the global batch
 };
 
-/// Progress line, metrics.jsonl and log of a run; rank 0 alone speaks.
+/// Progress line, metrics.jsonl, status.json and log of a run that trains; rank 0 alone speaks.
 class RunReport {
  public:
-  RunReport(const config::RunConfig& config, const RunRates& rates, int64_t first_step,
-            bool speaks);
+  RunReport(const config::RunConfig& config, const RunRates& rates, const RunPosition& start,
+            bool speaks, RunStatus& status);
 
   void step(const RunPosition& position, const StepResult& step, double step_s);
   void validated(const RunPosition& position, const eval::PerplexityResult& scored);
-  /// Warns of a skipped update; throws AgreedError (kDiverged) after too many in a row.
-  void skipped(const RunPosition& position, const StepResult& step);
-  void saved(const RunPosition& position);
+  void spike(const RunPosition& position, const Spike& spike, bool applied);
+  /// Warns of an update that was left out because something was not finite; throws AgreedError
+  /// (kDiverged) after too many in a row, or when it is the weights or the optimizer's tensors.
+  void not_finite(const RunPosition& position, const StepResult& step);
+  /// What was told so far survives a power cut: a saved state must not be newer than the metrics.
+  void sync();
+  void save_started(const RunPosition& position, const SaveCost& cost);
+  void save_done(const checkpoint::SaveDone& done);
   /// Ends the progress line, so that other output begins on a new one.
   void finish_line() { progress_.finish(); }
 
  private:
   bool due(int64_t step, int64_t every_steps) const;
+  void warn(const std::string& message);
 
   const config::RunConfig& config_;
   RunRates rates_;
   int64_t first_step_;
   bool speaks_;
+  RunStatus& status_;
   ProgressLine progress_;
   std::optional<MetricsWriter> metrics_;
+  int64_t saved_step_;  // newest state that stands, as far as this process knows; -1: none
   Stopwatch since_start_;
+  double lost_s_ = 0;  // by the save that was started last
 };
 
 }  // namespace lckv::train

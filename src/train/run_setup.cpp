@@ -17,12 +17,8 @@ Trainer::Options trainer_options(const config::RunConfig& config, DType dtype,
   return options;
 }
 
-}  // namespace
-
-RunObjects::RunObjects(Arena& arena, const config::RunConfig& config, DType dtype,
-                       const comm::Communicators& ranks)
-    : trainer(arena, config.model, trainer_options(config, dtype, ranks)) {
-  if (config.data.validation.empty()) return;
+eval::Scorer::Options scorer_options(const config::RunConfig& config, DType dtype,
+                                     const comm::Communicators& ranks) {
   eval::Scorer::Options options;
   options.dtype = dtype;
   options.ranks = &ranks;
@@ -31,7 +27,19 @@ RunObjects::RunObjects(Arena& arena, const config::RunConfig& config, DType dtyp
   options.T = config.data.sequence_tokens;
   options.document_mask = config.data.document_mask;
   options.mode = eval::parse_forward_mode("iterate", config.model);
-  scorer = std::make_unique<eval::Scorer>(arena, config.model, options);
+  return options;
+}
+
+}  // namespace
+
+RunObjects::RunObjects(Arena& arena, const config::RunConfig& config, DType dtype,
+                       const comm::Communicators& ranks)
+    : trainer(arena, config.model, trainer_options(config, dtype, ranks)) {
+  if (!config.data.validation.empty()) {
+    scorer =
+        std::make_unique<eval::Scorer>(arena, config.model, scorer_options(config, dtype, ranks));
+  }
+  if (config.checkpoint.asynchronous) snapshot = std::make_unique<StateSnapshot>(arena, trainer);
 }
 
 Arena plan_run_memory(const config::RunConfig& config, DType dtype,

@@ -5,18 +5,20 @@
 #include "lckv/config/run.h"
 #include "lckv/eval/perplexity.h"
 #include "lckv/train/run_inputs.h"
+#include "lckv/train/state_snapshot.h"
 #include "lckv/train/trainer.h"
 
 namespace lckv::train {
 
-/// Everything of a training process that lives in its arena: trainer, and scorer when there is
-/// validation data.
+/// Everything of a training process that lives in its arena: trainer, scorer when there is
+/// validation data, snapshot when saves are asynchronous.
 struct RunObjects {
   RunObjects(Arena& arena, const config::RunConfig& config, DType dtype,
              const comm::Communicators& ranks);
 
   Trainer trainer;
   std::unique_ptr<eval::Scorer> scorer;
+  std::unique_ptr<StateSnapshot> snapshot;
 };
 
 /// Plans all memory of one rank of a run without allocating it.

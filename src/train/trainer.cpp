@@ -36,7 +36,7 @@ Trainer::Trainer(Arena& arena, const config::ModelConfig& config, const Options&
       weights_(table_, arena, "weights", options.dtype),
       gradients_(table_, arena, "gradients", accumulator(options.dtype)),
       optimizer_(arena, table_, options.dtype, ranks_.grid.dp_rank()),
-      zero1_(ranks_),
+      zero1_(arena, table_, ranks_),
       network_(arena, config, network_options(config, options)) {}
 
 void Trainer::prepare(Stream& stream) { network_.prepare(stream); }
@@ -89,13 +89,25 @@ void Trainer::set_owned(Stream& stream, const model::OwnedSet& set, const Fill& 
   }
 }
 
-std::vector<View> Trainer::owned_masters() const {
-  if (optimizer_.has_masters()) return optimizer_.masters().parts();
+void Trainer::gather_weights(Stream& stream) {
+  const std::vector<View> owned = owned_parts(weights_), masters = owned_masters();
+  for (size_t b = 0; b < owned.size(); ++b) {
+    if (optimizer_.has_masters()) ops::copy(stream, owned[b], masters[b]);
+    zero1_.start_gather(stream, weights_, static_cast<int>(b));
+  }
+  zero1_.finish_gather();
+}
+
+std::vector<View> Trainer::owned_parts(const model::ParameterSet& set) const {
   std::vector<View> parts;
-  for (const View& bucket : weights_.buckets()) {
+  for (const View& bucket : set.buckets()) {
     parts.push_back(model::owned_part(bucket, table_, ranks_.grid.dp_rank()));
   }
   return parts;
+}
+
+std::vector<View> Trainer::owned_masters() const {
+  return optimizer_.has_masters() ? optimizer_.masters().parts() : owned_parts(weights_);
 }
 
 double Trainer::global_sum(Stream& stream, double value, const char* label) const {
@@ -103,16 +115,7 @@ double Trainer::global_sum(Stream& stream, double value, const char* label) cons
   return value;
 }
 
-StepResult Trainer::step(Stream& stream, const std::function<model::TokenBatch(int64_t)>& next,
-                         int64_t micro_batches, int64_t scored_targets,
-                         const config::OptimizerConfig& optimizer, double lr, int64_t step) {
-  LCKV_CHECK(micro_batches > 0, format("a step of {} micro-batches", micro_batches));
-  StepResult result;
-  result.lr = lr;
-  result.scored_targets = static_cast<int64_t>(
-      global_sum(stream, static_cast<double>(scored_targets), "scored targets"));
-  const double scale =
-      result.scored_targets > 0 ? 1.0 / static_cast<double>(result.scored_targets) : 0.0;
+double Trainer::sweep(Stream& stream, const NextBatch& next, int64_t micro_batches, double scale) {
   double sum_nll = 0;
   for (int64_t i = 0; i < micro_batches; ++i) {
     sum_nll += network_.score_with_gradient(
@@ -121,17 +124,61 @@ StepResult Trainer::step(Stream& stream, const std::function<model::TokenBatch(i
         i + 1 == micro_batches ? model::MicroBatch::kLast : model::MicroBatch::kMore,
         [&](int bucket) { zero1_.start_reduce(stream, gradients_, bucket); });
   }
-  result.loss = global_sum(stream, sum_nll, "loss") * scale;
+  return sum_nll;
+}
+
+NonFiniteReport Trainer::find_not_finite(Stream& stream, double loss) const {
+  const comm::Grid& grid = ranks_.grid;
+  std::vector<NonFinite> found = find_nonfinite_loss(grid, loss);
+  const auto look = [&](NonFiniteKind kind, const std::vector<View>& parts) {
+    const std::vector<NonFinite> more = find_nonfinite(table_, grid, kind, parts);
+    found.insert(found.end(), more.begin(), more.end());
+    return !more.empty();
+  };
+  stream.synchronize();
+  look(NonFiniteKind::kWeight, weights_.buckets());
+  if (optimizer_.has_masters()) look(NonFiniteKind::kMaster, optimizer_.masters().parts());
+  look(NonFiniteKind::kFirstMoment, owned_first_moments());
+  look(NonFiniteKind::kSecondMoment, owned_second_moments());
+  const bool gradients = look(NonFiniteKind::kGradient, owned_parts(gradients_));
+  const bool is_source = grid.dp == 1 ? gradients : !zero1_.contribution_is_finite(stream);
+  return gather_nonfinite(*ranks_.world, table_, found, is_source);
+}
+
+StepResult Trainer::step(Stream& stream, const NextBatch& next, int64_t micro_batches,
+                         int64_t scored_targets, const config::OptimizerConfig& optimizer,
+                         double lr, int64_t step, const Accept& accept) {
+  LCKV_CHECK(micro_batches > 0, format("a step of {} micro-batches", micro_batches));
+  StepResult result;
+  result.lr = lr;
+  result.scored_targets = static_cast<int64_t>(
+      global_sum(stream, static_cast<double>(scored_targets), "scored targets"));
+  const double scale =
+      result.scored_targets > 0 ? 1.0 / static_cast<double>(result.scored_targets) : 0.0;
+  const double own_loss = sweep(stream, next, micro_batches, scale);
+  result.loss = global_sum(stream, own_loss, "loss") * scale;
   zero1_.finish_reduce();
-  result.grad_norm = std::sqrt(optimizer_.gradient_norm_squared(stream, gradients_, *ranks_.world));
-  result.updated = std::isfinite(result.loss) && std::isfinite(result.grad_norm);
-  if (!result.updated) return result;
+  const AdamW::Norms norms =
+      optimizer_.measure(stream, weights_, gradients_, result.loss, *ranks_.world);
+  result.grad_norm = std::sqrt(norms.gradient_squared);
+  if (!norms.finite()) {
+    result.outcome = StepOutcome::kNotFinite;
+    result.not_finite = find_not_finite(stream, own_loss);
+  } else if (accept && !accept(result.loss, result.grad_norm)) {
+    result.outcome = StepOutcome::kRefused;
+  }
+  result.updated = result.outcome == StepOutcome::kApplied;
+  if (result.updated) update(stream, optimizer, lr, step);
+  return result;
+}
+
+void Trainer::update(Stream& stream, const config::OptimizerConfig& optimizer, double lr,
+                     int64_t step) {
   for (int b = 0; b < static_cast<int>(table_.buckets.size()); ++b) {
     optimizer_.update(stream, b, weights_, gradients_, optimizer, lr, step);
     zero1_.start_gather(stream, weights_, b);
   }
   zero1_.finish_gather();
-  return result;
 }
 
 }  // namespace lckv::train

@@ -5,17 +5,26 @@
 #include "lckv/config/run.h"
 #include "lckv/model/model.h"
 #include "lckv/train/adamw.h"
+#include "lckv/train/nonfinite_report.h"
 #include "lckv/train/zero1.h"
 
 namespace lckv::train {
 
-/// What one optimizer step did.
+enum class StepOutcome : uint8_t {
+  kApplied,
+  kNotFinite,  // NaN or infinite: loss, gradients, weights or the optimizer's tensors
+  kRefused,    // by the caller
+};
+
+/// What one optimizer step did. Equal on every rank.
 struct StepResult {
   double loss = 0;       // mean NLL over the scored targets of the global batch
   double grad_norm = 0;  // before clipping
   double lr = 0;
   int64_t scored_targets = 0;
-  bool updated = true;  // false: loss or gradient was not finite, nothing was changed
+  StepOutcome outcome = StepOutcome::kApplied;
+  bool updated = true;         // outcome is kApplied; else nothing was changed
+  NonFiniteReport not_finite;  // why, when it is kNotFinite
 };
 
 /// The training arithmetic: weights, gradients, optimizer, network, all in one planned arena.
@@ -50,12 +59,25 @@ class Trainer {
   /// Sets a moment of the optimizer in the same way.
   void set_owned(Stream& stream, const model::OwnedSet& set, const Fill& fill);
 
+  /// Makes weights whose owned parts alone are up to date whole: rounds the owned masters into the
+  /// owned parts, where there are masters, and gathers those over dp. Whoever fills owned_masters()
+  /// calls it; afterwards weights are what set_weights() would have made of the same values.
+  /// Collective over dp.
+  void gather_weights(Stream& stream);
+
+  /// Micro-batch i of this rank.
+  using NextBatch = std::function<model::TokenBatch(int64_t i)>;
+  /// Whether an update is to happen, asked when everything was found finite and nothing has been
+  /// changed yet: arguments, and so must be answers, are equal on every rank.
+  using Accept = std::function<bool(double loss, double grad_norm)>;
+
   /// One update with learning rate `lr` from this rank's micro-batches given one by one by
   /// `next(i)`, i = 0..micro_batches-1: its part of the global batch. `scored_targets`: theirs.
-  /// `step` counts from 1.
-  StepResult step(Stream& stream, const std::function<model::TokenBatch(int64_t)>& next,
-                  int64_t micro_batches, int64_t scored_targets,
-                  const config::OptimizerConfig& optimizer, double lr, int64_t step);
+  /// `step` counts from 1. Left out on every rank when anything that it reads is not finite on any,
+  /// or `accept` says no.
+  StepResult step(Stream& stream, const NextBatch& next, int64_t micro_batches,
+                  int64_t scored_targets, const config::OptimizerConfig& optimizer, double lr,
+                  int64_t step, const Accept& accept = {});
 
   const model::ParameterSet& weights() const { return weights_; }
   const model::ParameterSet& gradients() const { return gradients_; }
@@ -66,6 +88,12 @@ class Trainer {
   }
   /// What this rank owns of them, flat, by bucket.
   std::vector<View> owned_masters() const;
+  const std::vector<View>& owned_first_moments() const {
+    return optimizer_.first_moments().parts();
+  }
+  const std::vector<View>& owned_second_moments() const {
+    return optimizer_.second_moments().parts();
+  }
   const AdamW& optimizer() const { return optimizer_; }
   model::Model& network() { return network_; }
   const model::Model& network() const { return network_; }
@@ -74,6 +102,13 @@ class Trainer {
 
  private:
   double global_sum(Stream& stream, double value, const char* label) const;
+  /// Gradients of scale * sum of NLL, reduced into the owned parts. Returns this rank's sum.
+  double sweep(Stream& stream, const NextBatch& next, int64_t micro_batches, double scale);
+  /// What each rank owns of the buckets of weights or gradients.
+  std::vector<View> owned_parts(const model::ParameterSet& set) const;
+  /// Collective over the world.
+  NonFiniteReport find_not_finite(Stream& stream, double loss) const;
+  void update(Stream& stream, const config::OptimizerConfig& optimizer, double lr, int64_t step);
 
   const comm::Communicators& ranks_;
   config::ModelConfig config_;

@@ -1,11 +1,32 @@
 #include "lckv/train/zero1.h"
 
+#include <algorithm>
+#include <cmath>
+
+#include "lckv/kernels/ops/reduce.h"
+
 namespace lckv::train {
+
+Zero1::Zero1(Arena& arena, const model::ParameterTable& table, const comm::Communicators& ranks)
+    : ranks_(ranks),
+      squares_(arena.take("optimizer", "own_squares", DType::kF64,
+                          {static_cast<int64_t>(table.buckets.size())})) {}
 
 void Zero1::start_reduce(Stream& stream, const model::ParameterSet& gradients, int bucket) {
   const View whole = gradients.buckets()[static_cast<size_t>(bucket)];
   const View own = model::owned_part(whole, gradients.table(), ranks_.grid.dp_rank());
+  if (ranks_.grid.dp > 1) {
+    ops::sum_of_squares(stream, squares_.slice(0, bucket, bucket + 1), whole,
+                        ops::GradMode::kOverwrite);
+  }
   reducing_.push_back(ranks_.dp->start_reduce_scatter(stream, own, whole, "dp gradients"));
+}
+
+bool Zero1::contribution_is_finite(Stream& stream) const {
+  stream.synchronize();
+  const auto* squares = squares_.data<double>();
+  return std::all_of(squares, squares + squares_.numel(),
+                     [](double x) { return std::isfinite(x); });
 }
 
 void Zero1::start_gather(Stream& stream, const model::ParameterSet& weights, int bucket) {

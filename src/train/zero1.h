@@ -4,6 +4,7 @@
 
 #include "lckv/comm/communicators.h"
 #include "lckv/model/parameter_set.h"
+#include "lckv/tensor/stream.h"
 
 namespace lckv::train {
 
@@ -12,14 +13,18 @@ namespace lckv::train {
 /// bucket behind the updates. Collective over dp; every rank starts the buckets in the same order.
 class Zero1 {
  public:
-  explicit Zero1(const comm::Communicators& ranks) : ranks_(ranks) {}
+  Zero1(Arena& arena, const model::ParameterTable& table, const comm::Communicators& ranks);
 
   /// The bucket's gradients are complete on this rank. They must not be touched until
-  /// finish_reduce().
+  /// finish_reduce(). Where there are several copies, it is noted first whether they are finite,
+  /// because their sum no longer tells whose were not: one read of the bucket.
   void start_reduce(Stream& stream, const model::ParameterSet& gradients, int bucket);
   /// Afterwards the owned part of every started bucket holds the sum over dp, in F32 (F64), in rank
   /// order; the rest is unspecified.
   void finish_reduce() { finish(reducing_); }
+  /// Whether the gradients that this rank put into the sums were finite in every bucket. True for a
+  /// copy alone, which sums nothing.
+  bool contribution_is_finite(Stream& stream) const;
 
   /// The owned part of the bucket's weights is up to date. Not to be read until finish_gather().
   void start_gather(Stream& stream, const model::ParameterSet& weights, int bucket);
@@ -29,6 +34,7 @@ class Zero1 {
   static void finish(std::vector<comm::Pending>& pending);
 
   const comm::Communicators& ranks_;
+  View squares_;  // [buckets] F64: of this rank's own gradients
   std::vector<comm::Pending> reducing_, gathering_;
 };
 

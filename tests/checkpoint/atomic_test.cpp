@@ -53,11 +53,11 @@ TEST_F(AtomicFileTest, SyncsTheFileBeforeTheRenameAndTheFolderAfterIt) {
     return 0;
   });
   write_file_atomically(folder_ / "a", "text");
-  EXPECT_THAT(calls, ElementsAre("create", "write", "fsync", "rename", "fsync"));
+  EXPECT_THAT(calls, ElementsAre("create", "write", "fsync", "close", "rename", "fsync"));
 }
 
 TEST_F(AtomicFileTest, KeepsTheOldTextAndNoTemporaryWhenAnyCallFails) {
-  for (const std::string failing : {"create", "write", "fsync", "rename"}) {
+  for (const std::string failing : {"create", "write", "fsync", "close", "rename"}) {
     put_text(folder_ / "a", "old");
     const ScopedFileCallHook hook(
         [&](std::string_view call) { return call == failing ? ENOSPC : 0; });
@@ -147,17 +147,55 @@ TEST_F(AtomicFolderTest, ReplacesAllOfAnOldFolderButNeverOneWithSubFolders) {
       HasSubstr("holds sub-folders"));
 }
 
+/// Replaces `out`, which holds "old", by a folder that holds "new".
+void replace(const std::filesystem::path& out) {
+  AtomicFolder folder(out, ExistingFolder::kReplace);
+  put_text(folder.building() / "new", "2");
+  folder.commit();
+}
+
+/// A hook for a file system that cannot exchange two names, on which the `failing`th rename fails.
+FileCallHook without_exchange(int& renames, int failing) {
+  return [&renames, failing](std::string_view call) {
+    if (call == "exchange") return EINVAL;
+    return call == "rename" && ++renames == failing ? EIO : 0;
+  };
+}
+
 TEST_F(AtomicFolderTest, ReplacesByTwoRenamesWhereTheFileSystemHasNoExchange) {
   std::filesystem::create_directories(folder_ / "out");
   put_text(folder_ / "out" / "old", "1");
-  AtomicFolder folder(folder_ / "out", ExistingFolder::kReplace);
-  put_text(folder.building() / "new", "2");
   int renames = 0;
-  const ScopedFileCallHook hook(
-      [&](std::string_view call) { return call == "rename" && ++renames == 1 ? EINVAL : 0; });
-  folder.commit();
-  EXPECT_EQ(renames, 3);
+  const ScopedFileCallHook hook(without_exchange(renames, 0));
+  replace(folder_ / "out");
+  EXPECT_EQ(renames, 2);
   EXPECT_THAT(names_in(folder_ / "out"), ElementsAre("new"));
+  EXPECT_THAT(names_in(folder_), ElementsAre("out"));
+}
+
+TEST_F(AtomicFolderTest, GivesTheOldFolderItsNameBackWhenTheSecondRenameFails) {
+  std::filesystem::create_directories(folder_ / "out");
+  put_text(folder_ / "out" / "old", "1");
+  for (const int failing : {1, 2}) {
+    int renames = 0;
+    const ScopedFileCallHook hook(without_exchange(renames, failing));
+    EXPECT_THAT(message_of<IoError>([&] { replace(folder_ / "out"); }), HasSubstr("out: cannot "));
+    EXPECT_THAT(names_in(folder_ / "out"), ElementsAre("old"));
+    EXPECT_THAT(names_in(folder_), ElementsAre("out"));
+  }
+}
+
+TEST_F(AtomicFolderTest, RestoresWhatAKillBetweenTheTwoRenamesLeft) {
+  std::filesystem::create_directories(folder_ / "out.replaced.tmp");
+  put_text(folder_ / "out.replaced.tmp" / "old", "1");
+  EXPECT_THAT(
+      message_of<DataError>([&] { AtomicFolder(folder_ / "out", ExistingFolder::kRefuse); }),
+      HasSubstr("out: the folder exists and holds 1 entries"));
+  EXPECT_THAT(names_in(folder_), ElementsAre("out"));
+  EXPECT_THAT(names_in(folder_ / "out"), ElementsAre("old"));
+
+  std::filesystem::create_directories(folder_ / "out.replaced.tmp");
+  restore_replaced(folder_ / "out");  // its successor stands
   EXPECT_THAT(names_in(folder_), ElementsAre("out"));
 }
 

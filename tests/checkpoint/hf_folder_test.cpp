@@ -28,15 +28,23 @@ class HfFolder : public FilesTest {
     std::filesystem::create_directories(out_);
     put_text(out_ / "model.safetensors.index.json", "{\"weight_map\": " + weight_map + "}");
   }
+  void write(const std::map<std::string, std::string>& other_files, ExistingFolder existing) {
+    HfFolderWriter writer(out_,
+                          {{"model.norm.weight", DType::kF32, {4}},
+                           {"model.embed_tokens.weight", DType::kBF16, {3, 4}}},
+                          kHfFileBytes, existing);
+    for (const NamedTensor& tensor : tensors_) writer.append(tensor.name, tensor.view);
+    for (const auto& [name, bytes] : other_files) writer.add_file(name, bytes);
+    writer.commit();
+  }
   std::string refusal() {
     return message_of<DataError>([&] { TensorSet::open(out_); });
   }
 };
 
 TEST_F(HfFolder, ReadsBackWhatItWrote) {
-  write_hf_folder(out_, tensors_,
-                  {{"config.json", "{}"}, {"tokenizer.model", std::string("\0\xff", 2)}},
-                  ExistingFolder::kRefuse);
+  write({{"config.json", "{}"}, {"tokenizer.model", std::string("\0\xff", 2)}},
+        ExistingFolder::kRefuse);
   EXPECT_THAT(names_in(out_), ElementsAre("config.json", "model.safetensors", "tokenizer.model"));
   EXPECT_EQ(get_text(out_ / "tokenizer.model"), std::string("\0\xff", 2));
   EXPECT_EQ(SafetensorsFile::open(out_ / "model.safetensors").metadata().at("format"), "pt");
@@ -53,10 +61,10 @@ TEST_F(HfFolder, ReadsBackWhatItWrote) {
 }
 
 TEST_F(HfFolder, OverwritesOnlyWhenAsked) {
-  write_hf_folder(out_, tensors_, {{"config.json", "old"}}, ExistingFolder::kRefuse);
-  EXPECT_THROW(write_hf_folder(out_, tensors_, {}, ExistingFolder::kRefuse), DataError);
+  write({{"config.json", "old"}}, ExistingFolder::kRefuse);
+  EXPECT_THROW(write({}, ExistingFolder::kRefuse), DataError);
   EXPECT_EQ(get_text(out_ / "config.json"), "old");
-  write_hf_folder(out_, tensors_, {{"config.json", "new"}}, ExistingFolder::kReplace);
+  write({{"config.json", "new"}}, ExistingFolder::kReplace);
   EXPECT_EQ(get_text(out_ / "config.json"), "new");
   EXPECT_THAT(names_in(folder_), ElementsAre("out"));
 }
@@ -91,7 +99,7 @@ TEST_F(HfFolder, RefusesAnIndexThatDoesNotFitItsFiles) {
   EXPECT_THAT(refusal(), HasSubstr("is in 'a.safetensors', but the index names 'b.safetensors'"));
   write_index("{\"model.norm.weight\": \"../a.safetensors\"}");
   EXPECT_THAT(refusal(), HasSubstr("'../a.safetensors' is not the name of a file in this folder"));
-  write_index("[1");
+  write_index("[1]");
   EXPECT_THAT(refusal(), HasSubstr("model.safetensors.index.json: expected an object"));
   write_index("{\"model.norm.weight\": \"none.safetensors\"}");
   EXPECT_THAT(message_of<IoError>([&] { TensorSet::open(out_); }), HasSubstr("none.safetensors"));

@@ -3,14 +3,11 @@
 #include <sstream>
 
 #include <gmock/gmock.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "files_fixture.h"
-#include "lckv/base/log.h"
 #include "lckv/checkpoint/file_calls.h"
 #include "lckv/checkpoint/manifest.h"
 #include "lckv/checkpoint/safetensors.h"
+#include "saved_run.h"
 
 namespace lckv::checkpoint {
 namespace {
@@ -18,63 +15,51 @@ namespace {
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::StartsWith;
 
-constexpr const char* kRankFile = "rank-00000.safetensors";
+/// Stands for a model with its optimizer: tensors of different kinds, whole, in one process.
+std::vector<Whole> small_model(uint64_t seed) {
+  std::vector<Whole> tensors;
+  tensors.push_back({"weight/embed", random_buffer(DType::kF32, {5, 3}, seed)});
+  tensors.push_back({"weight/half", random_buffer(DType::kBF16, {5, 3}, seed + 100)});
+  tensors.push_back({"adam_m/norm", random_buffer(DType::kF64, {3}, seed + 200)});
+  tensors.push_back({"count", random_buffer(DType::kI64, Shape{}, seed + 300)});
+  return tensors;
+}
 
-/// Stands for a model with its optimizer: four tensors of different kinds.
-struct Trainee {
-  explicit Trainee(uint64_t seed)
-      : embed(random_buffer(DType::kBF16, {5, 3}, seed)),
-        master(random_buffer(DType::kF32, {5, 3}, seed + 100)),
-        norm(random_buffer(DType::kF64, {3}, seed + 200)),
-        counts(random_buffer(DType::kI64, Shape{}, seed + 300)) {}
-
-  std::vector<Shard> shards() const {
-    return {whole_shard("weight/model.embed_tokens.weight", embed.view()),
-            whole_shard("master/model.embed_tokens.weight", master.view()),
-            whole_shard("adam_m/model.norm.weight", norm.view()),
-            whole_shard("count", counts.view())};
+std::vector<Shard> whole_shards(const std::vector<Whole>& tensors) {
+  std::vector<Shard> shards;
+  for (const Whole& tensor : tensors) {
+    shards.push_back(whole_shard(tensor.name, tensor.data.view()));
   }
-  std::string bytes() const {
-    return bytes_of(embed.view()) + bytes_of(master.view()) + bytes_of(norm.view()) +
-           bytes_of(counts.view());
-  }
-
-  Buffer embed, master, norm, counts;
-};
+  return shards;
+}
 
 const std::string kTrainer =
-    R"({"step":7,"data_position":18446744073709551615,"lr":0.1,"config":{"b":[1,2],"a":"ä"}})";
+    R"({"step":7,"position":18446744073709551615,"lr":0.1,"config":{"b":[1,2],"a":"ä"}})";
 
-class State : public FilesTest {
- protected:
-  std::string loaded_bytes(const std::filesystem::path& state) {
-    Trainee other(999);
-    load_state(state, other.shards());
-    return other.bytes();
-  }
-};
+class State : public FilesTest {};
 
 TEST_F(State, LoadsBitForBitWhatWasSaved) {
-  const Trainee trainee(1);
-  const auto state = save_state(folder_ / "run", 7, trainee.shards(), kTrainer);
+  const auto tensors = small_model(1);
+  const auto state = save_alone(folder_ / "run", 7, whole_shards(tensors), kTrainer);
   EXPECT_EQ(state, folder_ / "run" / "step-00000007");
-  EXPECT_THAT(names_in(state), ElementsAre("manifest.json", kRankFile));
+  EXPECT_THAT(names_in(state), ElementsAre("manifest.json", rank_file(0)));
   EXPECT_THAT(names_in(folder_ / "run"), ElementsAre("step-00000007"));
-  Trainee other(2);
-  EXPECT_EQ(load_state(state, other.shards()), kTrainer);
-  EXPECT_EQ(other.bytes(), trainee.bytes());
-  const StateSummary summary = read_state_summary(state);
-  EXPECT_EQ(summary.step, 7);
-  EXPECT_EQ(summary.trainer_state_json, kTrainer);
+  EXPECT_EQ(content_of(state), content_of(tensors, kTrainer));
+  EXPECT_EQ(StateReader(state).step(), 7);
+  verify_state(state);
 }
 
 TEST_F(State, WritesTheWorkedExampleOfTheFormatDocument) {
-  Buffer norm(DType::kBF16, {2});
-  norm.view().data<BFloat16>()[0] = BFloat16(1.5f);
-  norm.view().data<BFloat16>()[1] = BFloat16(-2.0f);
-  const std::vector<Shard> shards = {whole_shard("weight/model.norm.weight", norm.view())};
-  const auto state = save_state(folder_, 1000, shards, R"({"data_position": 64000, "seed": 1})");
+  std::vector<RankParts> ranks(2);
+  Buffer first(DType::kF32, {2}), second(DType::kF32, {1});
+  first.view().data<float>()[0] = 1.5f;
+  first.view().data<float>()[1] = -2.0f;
+  second.view().data<float>()[0] = 0.25f;
+  ranks[0].add("weight/model.norm.weight", {3}, {{0}, {2}}, std::move(first));
+  ranks[1].add("weight/model.norm.weight", {3}, {{2}, {3}}, std::move(second));
+  const auto state = save_on_threads(folder_, 1000, ranks, R"({"sequences": 64000})");
   std::istringstream manifest(get_text(state / "manifest.json"));
   std::string indented;
   for (std::string line; std::getline(manifest, line);) indented += "    " + line + "\n";
@@ -83,240 +68,179 @@ TEST_F(State, WritesTheWorkedExampleOfTheFormatDocument) {
 
 TEST_F(State, IsWrittenInTheOrderThatSurvivesAPowerCut) {
   std::string calls;
-  const Trainee trainee(1);
+  const auto tensors = small_model(1);
   std::filesystem::create_directories(folder_ / "run");
   const ScopedFileCallHook hook([&](std::string_view call) {
     if (call != "write") calls += std::string(call) + " ";
     return 0;
   });
-  save_state(folder_ / "run", 7, trainee.shards(), "{}");
-  const std::string file = "create fsync rename fsync ";
+  const std::string file = "create fsync close rename fsync ";
+  save_alone(folder_ / "run", 7, whole_shards(tensors));
   EXPECT_EQ(calls, "mkdir " + file + file + "fsync rename fsync ");
+  calls.clear();
+  save_alone(folder_ / "run", 7, whole_shards(tensors));
+  EXPECT_EQ(calls, "mkdir " + file + file + "fsync exchange fsync unlink unlink rmdir ");
 }
 
-TEST_F(State, RefusesShardsThatAreNotThoseSaved) {
-  const Trainee trainee(1);
-  const auto state = save_state(folder_, 7, trainee.shards(), "{}");
-  auto fewer = trainee.shards(), more = trainee.shards(), turned = trainee.shards(),
-       other_dtype = trainee.shards(), part = trainee.shards();
-  fewer.pop_back();
-  more.push_back(whole_shard("adam_v/new", trainee.norm.view()));
-  turned[0] = whole_shard(turned[0].name, trainee.embed.view().reshape({3, 5}));
-  const Buffer doubles(DType::kF64, {5, 3});
-  other_dtype[1] = whole_shard(other_dtype[1].name, doubles.view());
-  part[0].slice = Slice::rows({5, 3}, 0, 4);
-  part[0].view = trainee.embed.view().slice(0, 0, 4);
-  const auto refusal = [&](const std::vector<Shard>& shards) {
-    return message_of<DataError>([&] { load_state(state, shards); });
+TEST_F(State, RefusesATrainerStateThatIsNoObjectAndLeavesNothing) {
+  const auto tensors = small_model(1);
+  EXPECT_THROW(save_alone(folder_, 7, whole_shards(tensors), "[1]"), DataError);
+  EXPECT_THROW(save_alone(folder_, 7, whole_shards(tensors), "{\"a\": nan}"), DataError);
+  EXPECT_TRUE(names_in(folder_).empty());
+}
+
+TEST_F(State, RefusesShardsWithHolesOrOverlapsAsOurMistakeAndLeavesNothing) {
+  const auto refused = [&](const std::vector<std::vector<Slice>>& by_rank) {
+    std::vector<RankParts> ranks(by_rank.size());
+    for (size_t rank = 0; rank < ranks.size(); ++rank) {
+      for (const Slice& slice : by_rank[rank]) {
+        ranks[rank].add("w", {4, 3}, slice, Buffer(DType::kF32, slice.shape()));
+      }
+    }
+    const std::string message = message_of([&] {
+      try {
+        save_on_threads(folder_, 7, ranks);
+      } catch (const Error& error) {
+        EXPECT_EQ(error.exit_code(), ExitCode::kInternal) << error.what();
+        throw;
+      }
+    });
+    EXPECT_TRUE(names_in(folder_).empty());
+    return message;
   };
-  EXPECT_THAT(refusal(fewer), HasSubstr("tensor 'count' of the state is not expected (it has 4 "
-                                        "tensors, 3 are expected)"));
-  EXPECT_THAT(refusal(more), HasSubstr("the state has no tensor 'adam_v/new'"));
-  EXPECT_THAT(refusal(turned),
-              HasSubstr("expected bf16[3, 5] slice [0:3, 0:5], the state has bf16[5, "
-                        "3] slice [0:5, 0:3]"));
-  EXPECT_THAT(refusal(other_dtype),
-              HasSubstr("tensor 'master/model.embed_tokens.weight': expected f64[5, 3]"));
-  EXPECT_THAT(refusal(part), HasSubstr("expected bf16[5, 3] slice [0:4, 0:3]"));
+  EXPECT_THAT(refused({{{{0, 0}, {2, 3}}}, {{{2, 0}, {3, 3}}}}),
+              AllOf(StartsWith("rank 0: shards to save: "), HasSubstr("hold 9 elements of 12")));
+  EXPECT_THAT(refused({{{{0, 0}, {2, 3}}}, {{{1, 0}, {4, 3}}}}), HasSubstr("overlaps"));
+  EXPECT_THAT(refused({{{{0, 0}, {4, 3}}}, {{{0, 0}, {4, 3}}}}), HasSubstr("overlaps"));
+  // Twice on one rank: already the names in its file collide.
+  EXPECT_THAT(refused({{{{0, 0}, {4, 3}}, {{0, 0}, {4, 3}}}, {}}), HasSubstr("'w'"));
+
+  const auto alone = comm::make_alone("test");
+  const Buffer part(DType::kF32, {2, 3});
+  const std::vector<Shard> shards = {{"w", {4, 3}, {{0, 0}, {2, 3}}, part.view()}};
+  EXPECT_THROW(save_state(*alone, folder_, 7, shards, "{}"), InternalError);
 }
 
-TEST_F(State, FindsEveryFlippedByteAndNamesTheFile) {
-  const Trainee trainee(1);
-  const auto state = save_state(folder_, 7, trainee.shards(), kTrainer);
-  for (const std::string file : {kRankFile, "manifest.json"}) {
-    const size_t size = get_text(state / file).size();
-    for (size_t at = 0; at < size; ++at) {
-      SCOPED_TRACE(file + " byte " + std::to_string(at));
-      flip_bit(state / file, at, static_cast<int>(at % 8));
-      EXPECT_THAT(message_of<DataError>([&] { verify_state(state); }), HasSubstr(file));
-      EXPECT_THAT(message_of<DataError>([&] { loaded_bytes(state); }), HasSubstr(file));
-      flip_bit(state / file, at, static_cast<int>(at % 8));
-    }
+TEST_F(State, RefusesShardsThatRanksDescribeDifferently) {
+  std::vector<RankParts> ranks(2);
+  ranks[0].add("w", {4}, {{0}, {2}}, Buffer(DType::kF32, {2}));
+  ranks[1].add("w", {4}, {{2}, {4}}, Buffer(DType::kF64, {2}));
+  EXPECT_THAT(message_of([&] { save_on_threads(folder_, 7, ranks); }),
+              HasSubstr("tensor 'w' is f64[4] on rank 1, elsewhere f32[4]"));
+  const Buffer part(DType::kF32, {2});
+  EXPECT_THROW(save_alone(folder_, 7, {{"w", {4}, {{0}, {3}}, part.view()}}), InternalError);
+  EXPECT_THROW(save_alone(folder_, 7, {{"w", {4}, {{3}, {5}}, part.view()}}), InternalError);
+  EXPECT_THROW(save_alone(folder_, -1, {whole_shard("w", part.view())}), InternalError);
+  EXPECT_TRUE(names_in(folder_).empty());
+}
+
+TEST_F(State, ARankMayHaveNothingToSave) {
+  const auto tensors = small_model(1);
+  std::vector<RankParts> ranks(3);
+  for (const Whole& tensor : tensors) {
+    const Shape shape = tensor.data.view().shape();
+    ranks[1].add(tensor.name, shape, Slice::whole(shape),
+                 cut_out(tensor.data.view(), Slice::whole(shape)));
   }
-  EXPECT_EQ(loaded_bytes(state), trainee.bytes());
+  const auto state = save_on_threads(folder_, 7, ranks);
+  EXPECT_THAT(names_in(state), ElementsAre("manifest.json", rank_file(0), rank_file(1), rank_file(2)));
+  EXPECT_EQ(content_of(state), content_of(tensors));
+  verify_state(state);
+  EXPECT_TRUE(SafetensorsFile::open(state / rank_file(2)).names().empty());
 }
 
-TEST_F(State, NamesTheTensorThatIsDamaged) {
-  const Trainee trainee(1);
-  const auto state = save_state(folder_, 7, trainee.shards(), "{}");
-  const auto file = SafetensorsFile::open(state / kRankFile);
-  for (const std::string& name : file.names()) {
-    const auto at = static_cast<size_t>(file.bytes_of(name).end - 1);
-    flip_bit(state / kRankFile, at, 3);
-    EXPECT_THAT(message_of<DataError>([&] { verify_state(state); }),
-                HasSubstr("is damaged (tensor '" + name + "')"));
-    EXPECT_THAT(message_of<DataError>([&] { loaded_bytes(state); }),
-                HasSubstr("tensor '" + name + "' is damaged"));
-    flip_bit(state / kRankFile, at, 3);
+TEST_F(State, RefusesARenamedFolderAndAFolderThatIsNone) {
+  const auto tensors = small_model(1);
+  const auto state = save_alone(folder_, 7, whole_shards(tensors));
+  const auto renamed = folder_ / "step-00000008";
+  std::filesystem::rename(state, renamed);
+  const auto refusal = HasSubstr("manifest.json: is of step 7, its folder is named for step 8");
+  EXPECT_THAT(message_of<DataError>([&] { verify_state(renamed); }), refusal);
+  EXPECT_THAT(message_of<DataError>([&] { StateReader reader(renamed); }), refusal);
+  EXPECT_THAT(message_of<DataError>([&] { StateReader reader(renamed / ""); }), refusal);
+  std::filesystem::rename(renamed, folder_ / "a copy of mine");
+  EXPECT_EQ(StateReader(folder_ / "a copy of mine").step(), 7);
+
+  EXPECT_THAT(message_of<IoError>([&] { StateReader reader(folder_ / "none"); }),
+              HasSubstr("none/manifest.json: cannot open the file"));
+  EXPECT_THAT(message_of<DataError>([&] { verify_state(folder_ / "none"); }),
+              HasSubstr("none/manifest.json: cannot open the file"));
+}
+
+TEST_F(State, ADamagedStateIsReplacedWhenItsStepIsSavedAgain) {
+  const auto before = small_model(1), after = small_model(2);
+  const auto state = save_alone(folder_, 7, whole_shards(before));
+  flip_bit(state / rank_file(0), 200, 0);
+  save_alone(folder_, 7, whole_shards(after));
+  EXPECT_EQ(content_of(state), content_of(after));
+  EXPECT_THAT(names_in(folder_), ElementsAre("step-00000007"));
+}
+
+TEST_F(State, ASaveRemovesWhatKilledOnesLeftAndNothingElse) {
+  for (const char* const name : {"step-00000005.tmp", "step-00000002.removed.tmp", "mine.tmp"}) {
+    std::filesystem::create_directories(folder_ / name);
+    put_text(folder_ / name / "file", "x");
   }
-}
-
-TEST_F(State, FindsEveryTruncationAndAMissingFile) {
-  const Trainee trainee(1);
-  const auto state = save_state(folder_, 7, trainee.shards(), "{}");
-  for (const std::string file : {kRankFile, "manifest.json"}) {
-    const std::string good = get_text(state / file);
-    for (size_t size = 0; size < good.size(); size += 7) {
-      put_text(state / file, good.substr(0, size));
-      EXPECT_THAT(message_of<DataError>([&] { verify_state(state); }), HasSubstr(file));
-      EXPECT_THAT(message_of<DataError>([&] { loaded_bytes(state); }), HasSubstr(file));
-    }
-    std::filesystem::remove(state / file);
-    EXPECT_THAT(message_of<IoError>([&] { verify_state(state); }), HasSubstr(file));
-    put_text(state / file, good);
-  }
-}
-
-TEST_F(State, RefusesAnotherVersionAndARenamedFolder) {
-  const Trainee trainee(1);
-  const auto state = save_state(folder_, 7, trainee.shards(), "{}");
-  std::filesystem::rename(state, folder_ / "step-00000008");
-  EXPECT_THAT(message_of<DataError>([&] { verify_state(folder_ / "step-00000008"); }),
-              HasSubstr("step-00000008: the manifest is of step 7"));
-
-  std::string text = get_text(folder_ / "step-00000008" / "manifest.json");
-  text.replace(text.find("\"version\": 1"), 12, "\"version\": 2");
-  const size_t digits = std::string("{\n  \"checksum\": \"").size();
-  text.replace(digits, 16, std::string(16, '0'));
-  text.replace(digits, 16, hash_digits(hash_text(text)));
-  EXPECT_THAT(message_of<DataError>([&] { parse_manifest(text, "m"); }),
-              HasSubstr("m: format 'lckv-state' version 2, expected 'lckv-state' version 1"));
+  const auto tensors = small_model(1);
+  save_alone(folder_, 6, whole_shards(tensors));
+  EXPECT_THAT(names_in(folder_), ElementsAre("mine.tmp", "step-00000006"));
 }
 
 TEST_F(State, TheNewestWholeOneIsFoundAndTheDamagedNewerOneIsNamed) {
   EXPECT_EQ(find_latest_state(folder_ / "none"), std::nullopt);
   EXPECT_EQ(find_latest_state(folder_), std::nullopt);
-  const Trainee trainee(1);
-  const auto older = save_state(folder_, 1000, trainee.shards(), "{}");
-  const auto newer = save_state(folder_, 100'000'000, trainee.shards(), "{}");
+  const auto tensors = small_model(1);
+  const auto older = save_alone(folder_, 1000, whole_shards(tensors));
+  const auto newer = save_alone(folder_, 100'000'000, whole_shards(tensors));
   put_text(folder_ / "metrics.jsonl", "");
   std::filesystem::create_directories(folder_ / "step-2");  // not a name of ours
   EXPECT_EQ(find_latest_state(folder_), newer);
 
-  flip_bit(newer / kRankFile, get_text(newer / kRankFile).size() - 1, 0);
+  flip_bit(newer / rank_file(0), get_text(newer / rank_file(0)).size() - 1, 0);
   testing::internal::CaptureStderr();
   EXPECT_EQ(find_latest_state(folder_), older);
   EXPECT_THAT(testing::internal::GetCapturedStderr(),
-              AllOf(HasSubstr("step-100000000"), HasSubstr("is damaged (tensor '")));
+              AllOf(HasSubstr("warning"), HasSubstr("step-100000000 cannot be used:\n  "),
+                    HasSubstr("tensor 'weight/half': is damaged: checksum ")));
 
   std::filesystem::remove(older / "manifest.json");
   testing::internal::CaptureStderr();
   EXPECT_THAT(message_of<DataError>([&] { find_latest_state(folder_); }),
-              AllOf(HasSubstr("none of the 2 saved states is whole"),
-                    HasSubstr("step-00001000/manifest.json")));
+              AllOf(HasSubstr("none of the 2 saved states is whole:\n"),
+                    HasSubstr("step-00001000/manifest.json: cannot open"),
+                    HasSubstr("step-100000000/rank-00000.safetensors: tensor 'weight/half'")));
   testing::internal::GetCapturedStderr();
 }
 
-TEST_F(State, ADamagedStateIsReplacedWhenItsStepIsSavedAgain) {
-  const Trainee before(1), after(2);
-  const auto state = save_state(folder_, 7, before.shards(), "{}");
-  flip_bit(state / kRankFile, 200, 0);
-  save_state(folder_, 7, after.shards(), "{}");
-  EXPECT_EQ(loaded_bytes(state), after.bytes());
-  EXPECT_THAT(names_in(folder_), ElementsAre("step-00000007"));
+TEST_F(State, LookingForTheLatestEndsWhenAskedTo) {
+  const auto tensors = small_model(1);
+  const auto state = save_alone(folder_, 1, whole_shards(tensors));
+  const std::atomic<bool> stop = true;
+  const auto alone = comm::make_alone("test");
+  EXPECT_THROW(find_latest_state(*alone, folder_, &stop), Interrupted);
+  EXPECT_THROW(find_damage(state, &stop), Interrupted);
 }
 
-TEST_F(State, RefusesATrainerStateThatIsNoObjectAndLeavesNothing) {
-  const Trainee trainee(1);
-  EXPECT_THROW(save_state(folder_, 7, trainee.shards(), "[1]"), DataError);
-  EXPECT_THROW(save_state(folder_, 7, trainee.shards(), "{\"a\": nan}"), DataError);
-  EXPECT_TRUE(names_in(folder_).empty());
-}
-
-TEST_F(State, KeepsTheLastOnesAndWhatIsAboveTheNewest) {
-  const Trainee trainee(1);
-  for (const int64_t step : {1, 2, 3, 4, 9}) save_state(folder_, step, trainee.shards(), "{}");
-  keep_last_states(folder_, 4, 0);
-  EXPECT_EQ(names_in(folder_).size(), 5u);
-  keep_last_states(folder_, 4, 2);
-  EXPECT_THAT(names_in(folder_), ElementsAre("step-00000003", "step-00000004", "step-00000009"));
-  keep_last_states(folder_, 4, 7);
-  EXPECT_EQ(names_in(folder_).size(), 3u);
-}
-
-TEST_F(State, ASaveRemovesWhatKilledOnesLeft) {
-  for (const std::string name : {"step-00000005.tmp", "step-00000002.removed.tmp", "mine.tmp"}) {
-    std::filesystem::create_directories(folder_ / name);
-    put_text(folder_ / name / "file", "x");
-  }
-  const Trainee trainee(1);
-  save_state(folder_, 6, trainee.shards(), "{}");
-  EXPECT_THAT(names_in(folder_), ElementsAre("mine.tmp", "step-00000006"));
-}
-
-/// A run with one state, made anew before each trial by copying, which waits for no disk.
-class StateUnderFaults : public State {
- protected:
-  StateUnderFaults() { save_state(folder_ / "template", 1, first_.shards(), "{}"); }
-  void start_over() {
-    std::filesystem::remove_all(run_);
-    std::filesystem::copy(folder_ / "template", run_, std::filesystem::copy_options::recursive);
-  }
-
-  const Trainee first_{1}, second_{2};
-  const std::filesystem::path run_ = folder_ / "run";
-};
-
-TEST_F(StateUnderFaults, AFailingCallLeavesNoTemporaryAndAlwaysAWholeState) {
-  bool failed = true;
-  int fail_at = 1;
-  for (; failed; ++fail_at) {
-    SCOPED_TRACE(fail_at);
-    ASSERT_LT(fail_at, 100);
-    start_over();
-    int calls = 0;
-    failed = false;
-    try {
-      const ScopedFileCallHook hook([&](std::string_view) { return ++calls == fail_at ? EIO : 0; });
-      save_state(run_, 2, second_.shards(), "{}");
-    } catch (const IoError&) {
-      failed = true;
+TEST_F(State, RanksShareTheFilesOutAndFindTheSame) {
+  const auto tensors = random_tensors(6, 5);
+  const auto older = save_on_threads(folder_, 1, cut_at_random(tensors, 4, 1));
+  const auto newer = save_on_threads(folder_, 2, cut_at_random(tensors, 4, 2));
+  for (int rank = 0; rank < 4; ++rank) {
+    const auto file = newer / rank_file(rank);
+    flip_bit(file, get_text(file).size() - 1, 0);
+    EXPECT_EQ(find_damage(newer, nullptr, rank, 4).size(), 1u);
+    EXPECT_EQ(find_damage(newer, nullptr, (rank + 1) % 4, 4).size(), 0u);
+    for (const int ranks : {1, 2, 3, 5}) {
+      std::vector<std::optional<std::filesystem::path>> found(static_cast<size_t>(ranks));
+      testing::internal::CaptureStderr();
+      const auto thrown = run_on_threads(ranks, [&](comm::Communicator& group) {
+        found[static_cast<size_t>(group.rank())] = find_latest_state(group, folder_);
+      });
+      EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr(file.string()));
+      EXPECT_THAT(thrown, testing::Each(nullptr));
+      EXPECT_THAT(found, testing::Each(older));
     }
-    const auto latest = find_latest_state(run_);
-    ASSERT_TRUE(latest);
-    const bool has_second = latest->filename() == "step-00000002";
-    EXPECT_EQ(loaded_bytes(*latest), has_second ? second_.bytes() : first_.bytes());
-    EXPECT_EQ(names_in(run_).size(), has_second ? 2u : 1u);
-    EXPECT_TRUE(has_second || failed);
-  }
-  EXPECT_GT(fail_at, 12);  // there were that many calls to fail at
-}
-
-/// Runs `save` in a process that ends without a word at its `kill_at`th call. False when it came
-/// through.
-template <class F>
-bool dies_at(int kill_at, F save) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    int calls = 0;
-    const ScopedFileCallHook hook([&](std::string_view) {
-      if (++calls == kill_at) ::_exit(86);
-      return 0;
-    });
-    save();
-    ::_exit(0);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  EXPECT_TRUE(WIFEXITED(status) && (WEXITSTATUS(status) == 86 || WEXITSTATUS(status) == 0));
-  return WEXITSTATUS(status) == 86;
-}
-
-TEST_F(StateUnderFaults, AKillAtAnyCallLeavesALoadableRun) {
-  for (const int64_t step : {2, 1}) {  // a new state; one that replaces the only state there is
-    bool died = true;
-    int kill_at = 1;
-    for (; died; ++kill_at) {
-      SCOPED_TRACE(kill_at);
-      ASSERT_LT(kill_at, 100);
-      start_over();
-      died = dies_at(kill_at, [&] { save_state(run_, step, second_.shards(), "{}"); });
-      const auto latest = find_latest_state(run_);
-      ASSERT_TRUE(latest);
-      const std::string bytes = loaded_bytes(*latest);
-      EXPECT_TRUE(bytes == second_.bytes() || (died && bytes == first_.bytes()));
-    }
-    EXPECT_GT(kill_at, 12);  // there were that many calls to die at
+    flip_bit(file, get_text(file).size() - 1, 0);
   }
 }
 

@@ -234,6 +234,23 @@ TEST_F(LoadRun, NamesTheFileThatCannotBeRead) {
   }
 }
 
+TEST_F(LoadRun, DoesNotReadADeviceForEver) {
+  EXPECT_THROW(load_run("/dev/zero"), IoError);
+  EXPECT_THAT(mistakes(with("model", "from: /dev/zero")),
+              ElementsAre(HasSubstr("model.from: /dev/zero: is longer than 64.0 MiB")));
+}
+
+TEST_F(LoadRun, ReadsTextAsItReadsAFile) {
+  EXPECT_EQ(to_yaml(parse_run(kSmallestRun, "place", {"train.steps=20"})),
+            to_yaml(load(kSmallestRun, {"train.steps=20"})));
+  try {
+    parse_run("output: x\nmodel: tiny\n", "place");
+    FAIL();
+  } catch (const ConfigError& e) {
+    EXPECT_THAT(e.what(), HasSubstr("place:2:8: model: must be a section of keys"));
+  }
+}
+
 TEST_F(LoadRun, DropsLeadingZerosOfLayerTypes) {
   EXPECT_EQ(load(with("model", "layer_types: 00_02_2_03s")).model.layer_types, "0_2_2_3s");
 }

@@ -146,5 +146,20 @@ TEST(Validate, RefusesNumbersThatNoFileCouldHold) {
   EXPECT_THAT(after([](RunConfig& r) { r.data.validation = {""}; }).size(), 1u);
 }
 
+TEST(Validate, TheBestStateNeedsValidationData) {
+  EXPECT_THAT(after([](RunConfig& r) { r.checkpoint.keep_best = true; }),
+              ElementsAre("checkpoint.keep_best: is true, but data.validation names no store"));
+}
+
+TEST(Validate, SpikesNeedAWindowThatSaysSomething) {
+  EXPECT_THAT(after([](RunConfig& r) { r.guards.spike_window_steps = 7; }),
+              ElementsAre("guards.spike_window_steps: is 7: 0 (off), or at least 8"));
+  EXPECT_THAT(after([](RunConfig& r) {
+                r.guards.spike_window_steps = 0;
+                r.guards.skip_spikes = true;
+              }),
+              ElementsAre(HasSubstr("guards.skip_spikes: is true")));
+}
+
 }  // namespace
 }  // namespace lckv::config

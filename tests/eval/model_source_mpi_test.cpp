@@ -44,7 +44,8 @@ class ModelSourceOnRanks : public testing::Test {
     for (const model::Parameter& p : weights.table().parameters) {
       shards.push_back(checkpoint::whole_shard("weight/" + p.name, weights.view(p)));
     }
-    checkpoint::save_state(run_, 3, shards, "{}");
+    const auto alone = comm::make_alone("one process");
+    checkpoint::save_state(*alone, run_, 3, shards, "{}");
   }
 
   bool is_last() const { return test::world().rank() == test::world().size() - 1; }
@@ -113,7 +114,7 @@ TEST_F(ModelSourceOnRanks, RefusesATensorOfAnotherShapeOnEveryGrid) {
     const comm::Communicators ranks = eval::join_grid(config_, tensor);
     test::expect_refusal<DataError>([&] { ModelSource::open(run_).load(DType::kF32, ranks); },
                                     "tensor 'weight/model.embed_tokens.weight': expected shape "
-                                    "[258, 16], the file has [300, 16]");
+                                    "[258, 16], the state has [300, 16]");
   }
 }
 

@@ -47,8 +47,10 @@ class AdamWTest : public testing::Test {
   }
 
   double norm_squared() {
-    return parts_->optimizer.gradient_norm_squared(stream_, parts_->gradients,
-                                                   *comm::single_process().world);
+    return parts_->optimizer
+        .measure(stream_, parts_->weights, parts_->gradients, /*loss=*/0,
+                 *comm::single_process().world)
+        .gradient_squared;
   }
 
   void update(double lr, const config::OptimizerConfig& settings, int64_t step = 1) {
@@ -123,6 +125,20 @@ TEST_F(AdamWTest, TheNormOfTheGradientCoversEveryTensor) {
     value += 1;
   }
   EXPECT_EQ(norm_squared(), expected);
+}
+
+TEST_F(AdamWTest, WhatElseAnUpdateReadsIsMeasuredBesideTheNorm) {
+  for (const DType dtype : {DType::kF64, DType::kF32, DType::kBF16}) {
+    const Parts& parts = make(dtype);  // weights and masters are 1
+    for (const View& storage : parts.gradients.storages()) fill(storage, 4);
+    for (const View& part : parts.optimizer.first_moments().whole().storages()) fill(part, 2);
+    for (const View& part : parts.optimizer.second_moments().whole().storages()) fill(part, 3);
+    const AdamW::Norms norms = parts_->optimizer.measure(stream_, parts.weights, parts.gradients,
+                                                         /*loss=*/5, *comm::single_process().world);
+    const auto count = static_cast<double>(parts.weights.table().element_count());
+    EXPECT_EQ(norms.gradient_squared, 16 * count);
+    EXPECT_EQ(norms.rest_squared, (1 + 4 + 9) * count + 25);
+  }
 }
 
 TEST_F(AdamWTest, OneElementThatIsNotANumberShowsInTheNorm) {

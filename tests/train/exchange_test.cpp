@@ -1,19 +1,9 @@
 #include "lckv/train/exchange.h"
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <memory>
-
-#include <gmock/gmock.h>
-
-#include "lckv/base/error.h"
-#include "lckv/base/text.h"
+#include "exchange_fixture.h"
 #include "lckv/checkpoint/safetensors.h"
 #include "lckv/checkpoint/tensor_set.h"
-#include "lckv/comm/communicators.h"
 #include "lckv/config/load.h"
-#include "lckv/model/init.h"
 #include "lckv/test_support/compare.h"
 #include "lckv/test_support/refusal.h"
 
@@ -25,83 +15,9 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-const std::string kGoldenWeights = LCKV_SOURCE_DIR "/tests/golden/weights_a.safetensors";
-
-/// Architecture of the golden weights, which hold keys and values of all eight layers.
-config::ModelConfig golden_config(const std::string& layer_types) {
-  config::ModelConfig config;
-  config.hidden_size = 32;
-  config.intermediate_size = 48;
-  config.num_hidden_layers = 8;
-  config.num_attention_heads = 4;
-  config.num_key_value_heads = 2;
-  config.vocab_size = 61;
-  config.layer_types = layer_types;
-  return config;
-}
-
-/// A tokenizer as small as the golden vocabulary.
-class SmallTokenizer : public data::Tokenizer {
- public:
-  std::string kind() const override { return "bytes"; }
-  std::string sha256() const override { return ""; }
-  std::string_view model_bytes() const override { return model_; }
-  int32_t vocab_size() const override { return 61; }
-  std::optional<int32_t> bos_id() const override { return 1; }
-  std::optional<int32_t> eos_id() const override { return 2; }
-  std::vector<int32_t> encode(std::string_view) const override { return {}; }
-  std::vector<int32_t> encode_after_newline(std::string_view) const override { return {}; }
-  bool can_split_at_newline() const override { return false; }
-  std::string decode(std::span<const int32_t>) const override { return ""; }
-  std::string piece(int32_t id) const override {
-    return id == 0 ? "<unk>" : id == 1 ? "<s>" : id == 2 ? "</s>" : "x";
-  }
-
-  std::string model_;
-};
-
-class Weights {
- public:
-  Weights(const config::ModelConfig& config, DType dtype)
-      : table_(model::make_parameter_table(config)), plan_(Arena::planning()) {
-    const model::ParameterSet planned(table_, plan_, "weights", dtype);
-    arena_ = std::make_unique<Arena>(Arena::allocate(plan_));
-    set_ = std::make_unique<model::ParameterSet>(table_, *arena_, "weights", dtype);
-  }
-  const model::ParameterSet& set() const { return *set_; }
-  View operator[](const std::string& name) const { return set_->view(set_->table().find(name)); }
-
- private:
-  model::ParameterTable table_;
-  Arena plan_;
-  std::unique_ptr<Arena> arena_;
-  std::unique_ptr<model::ParameterSet> set_;
-};
-
-uint64_t hash_of(const Weights& weights) {
-  Stream stream;
-  return model::content_hash(stream, weights.set(), *comm::single_process().tp);
-}
-
-std::string key(int layer) { return format("model.layers.{}.self_attn.k_proj.weight", layer); }
-std::string value(int layer) { return format("model.layers.{}.self_attn.v_proj.weight", layer); }
-
-class Exchange : public testing::Test {
+class Exchange : public ExchangeTest {
  protected:
-  Exchange() {
-    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    folder_ =
-        std::filesystem::path(testing::TempDir()) / ("lckv_exchange_" + std::string(test->name()));
-    out_ = folder_ / "out";
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  ~Exchange() override { std::filesystem::remove_all(folder_); }
-
-  std::string text_of(const std::string& name) const {
-    std::ifstream file(out_ / name, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
+  std::string text_of(const std::string& name) const { return train::text_of(out_ / name); }
   void write_tensors(const std::filesystem::path& path, const config::ModelConfig& config,
                      const std::string& without = "", const std::string& also = "",
                      const Shape& shape_of_also = {4, 4}) const {
@@ -121,8 +37,7 @@ class Exchange : public testing::Test {
     export_hf(out_, config, weights.set(), stored, tokenizer_, ExistingFolder::kReplace);
   }
 
-  std::filesystem::path folder_;
-  std::filesystem::path out_;
+  std::filesystem::path out_ = folder_ / "out";
   SmallTokenizer tokenizer_;
 };
 
@@ -338,6 +253,31 @@ TEST_F(Exchange, FillsATiedModelOnlyFromEqualEmbeddings) {
   export_to_out(golden_config(""), source, DType::kF32);
   import_weights(out_, tied, KvInit::kExact, ours.set());
   EXPECT_TRUE(test::bit_equal(ours["model.embed_tokens.weight"], embedding));
+}
+
+TEST_F(Exchange, LeavesTablesOfFrequenciesAlone) {
+  const config::ModelConfig config = golden_config("");
+  const Weights ours(config, DType::kF32);
+  const std::string table = "model.layers.3.self_attn.rotary_emb.inv_freq";
+  write_tensors(folder_ / "old.safetensors", config, "", table, {4});
+  const WeightReader reader(folder_ / "old.safetensors", config, KvInit::kExact);
+  EXPECT_THAT(reader.unused(), ElementsAre(table));
+  write_tensors(folder_ / "odd.safetensors", config, "", "model.layers.3.inv_freq", {4});
+  test::expect_refusal<DataError>(
+      [&] { WeightReader(folder_ / "odd.safetensors", config, KvInit::kExact); },
+      "model.layers.3.inv_freq");
+}
+
+TEST_F(Exchange, CarriesTokenizerFilesAsTheyAre) {
+  std::filesystem::create_directories(out_);
+  const HfFiles files = {{"tokenizer.json", std::string("{\0}", 3)},
+                         {"special_tokens_map.json", "{}"},
+                         {"generation_config.json", "{\n}"}};
+  for (const auto& [name, bytes] : files) std::ofstream(out_ / name) << bytes;
+  std::ofstream(out_ / "config.json") << "{}";
+  std::ofstream(out_ / "README.md") << "a model";
+  EXPECT_EQ(hf_carried_files(out_), files);
+  EXPECT_EQ(hf_carried_files(folder_), HfFiles());
 }
 
 }  // namespace

@@ -6,16 +6,9 @@
 
 #include "grid_run.h"
 #include "lckv/base/log.h"
-#include "lckv/checkpoint/state.h"
-#include "lckv/checkpoint/tensor_set.h"
 #include "lckv/comm/agreement.h"
-#include "lckv/mpi_test/intercepted.h"
-#include "lckv/train/precision.h"
-#include "lckv/train/run.h"
-#include "lckv/train/run_ranks.h"
-#include "lckv/train/run_setup.h"
-#include "lckv/train/run_state.h"
-#include "tiny_run.h"
+#include "saved_state.h"
+#include "shared_run.h"
 
 // Whole runs on grids of the world: files, saved states, stops, and what differs between ranks.
 
@@ -24,33 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::atomic<bool> kNeverStop{false};
-
-/// A run whose files rank 0 has made; equal on all ranks.
-config::RunConfig shared_run(const std::string& name) {
-  config::RunConfig run;
-  std::string folder;
-  if (world().rank() == 0) folder = fresh_folder(name).string();
-  folder = comm::gather_texts(world().all(), folder).front();
-  if (world().rank() == 0) run = tiny_run(folder);
-  world().all().barrier("files are there");
-  if (world().rank() != 0) {
-    const fs::path own = fs::path(folder) / std::to_string(world().rank());
-    fs::create_directories(own);
-    run = tiny_run(own);  // its files go unused
-    run.output = folder + "/run";
-    run.data.train = {folder + "/train.h5"};
-    run.data.validation = {folder + "/validation.h5"};
-  }
-  run.train.precision = config::Precision::kFp64;
-  run.train.sequences_per_step = 8;
-  run.train.micro_batch_sequences = 0;
-  run.checkpoint.every_steps = 3;
-  run.checkpoint.keep_last = 0;
-  run.data.document_mask = true;
-  return run;
-}
-
 std::vector<nlohmann::json> metrics_of(const std::string& output) {
   std::ifstream file(output + "/metrics.jsonl");
   std::vector<nlohmann::json> rows;
@@ -58,15 +24,11 @@ std::vector<nlohmann::json> metrics_of(const std::string& output) {
   return rows;
 }
 
-std::map<std::string, std::vector<double>> tensors_of(const std::string& output,
-                                                      const std::string& step) {
-  const auto set = checkpoint::TensorSet::open(fs::path(output) / step / "rank-00000.safetensors");
+std::map<std::string, std::vector<double>> tensors_of(const std::string& output, int64_t step) {
   std::map<std::string, std::vector<double>> tensors;
-  for (const std::string& name : set.names()) {
-    const Buffer buffer(set.info(name).dtype, set.info(name).shape);
-    set.read(name, buffer.view());
-    tensors[name] = values_of(buffer.view());
-  }
+  visit_tensors(state_of(output, step), [&](const std::string& name, const View& whole) {
+    tensors[name] = values_of(whole);
+  });
   return tensors;
 }
 
@@ -75,20 +37,8 @@ class RunOnGrid : public testing::Test {
   RunOnGrid() { set_log_quiet(true); }
 };
 
-/// Rank 0 trains the run alone; the others wait.
-void train_alone(config::RunConfig run, const std::string& output) {
-  if (world().rank() == 0) {
-    run.output = output;
-    run.parallel = {};
-    // A world of one inside a program of many: no launcher's variables.
-    comm::World alone = comm::World::alone();
-    train::run_training(alone, run, kNeverStop);
-  }
-  world().all().barrier("alone");
-}
-
-void expect_same_states(const std::string& actual, const std::string& expected,
-                        const std::string& step, double tolerance) {
+void expect_same_states(const std::string& actual, const std::string& expected, int64_t step,
+                        double tolerance) {
   const auto ours = tensors_of(actual, step), theirs = tensors_of(expected, step);
   EXPECT_EQ(ours.size(), theirs.size());
   for (const auto& [name, values] : theirs) {
@@ -119,7 +69,7 @@ TEST_F(RunOnGrid, WritesTheMetricsAndStatesOfOneProcess) {
         EXPECT_NEAR(actual[i].value(key, -1.0), expected[i].value(key, -1.0), 1e-9) << key;
       }
     }
-    for (const char* step : {"step-00000003", "step-00000008"}) {
+    for (const int64_t step : {3, 8}) {
       expect_same_states(on_grid.output, alone, step, 1e-9);
     }
   }
@@ -155,91 +105,8 @@ TEST_F(RunOnGrid, ContinuesOnAnyOtherGridAndOnItsOwnBitForBit) {
     copy_state(whole.output, rest.output);
     train::run_training(world(), rest, kNeverStop);
     if (world().rank() != 0) continue;
-    expect_same_states(rest.output, alone, "step-00000008", 1e-9);
-    if (first == second) expect_same_states(rest.output, whole.output, "step-00000008", 0);
-  }
-}
-
-/// A run's state on its way over the grids, without a step.
-class LoadedRun {
- public:
-  LoadedRun(config::RunConfig run, int tensor)
-      : run_(with_tensor(std::move(run), tensor)),
-        ranks_(train::join_grid(world(), run_)),
-        dtype_(train::resolve_precision(run_.train.precision)),
-        arena_(Arena::allocate(train::plan_run_memory(run_, dtype_, ranks_))),
-        objects_(arena_, run_, dtype_, ranks_) {
-    objects_.trainer.prepare(stream_);
-  }
-
-  comm::Communicators& ranks() { return ranks_; }
-
-  void move(const std::string& from, const std::string& to) {
-    const auto position = train::resume_run(world(), from, objects_.trainer, stream_, run_);
-    EXPECT_TRUE(position.has_value()) << from;
-    train::save_run(to, objects_.trainer, stream_, position.value_or(train::RunPosition{}), run_,
-                    train::data_fingerprint(run_.data.train));
-    world().all().barrier("saved");
-  }
-
- private:
-  static config::RunConfig with_tensor(config::RunConfig run, int tensor) {
-    run.parallel.tensor = tensor;
-    return run;
-  }
-
-  config::RunConfig run_;
-  comm::Communicators ranks_;
-  DType dtype_;
-  Arena arena_;
-  train::RunObjects objects_;
-  Stream stream_;
-};
-
-/// Every byte of masters and moments.
-std::string saved_tensors(const std::string& output) {
-  std::ifstream file(checkpoint::tensors_file(fs::path(output) / kSaved), std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-/// The state beside the tensors, without what tells the grid.
-nlohmann::json saved_position(const std::string& output) {
-  const auto summary = checkpoint::read_state_summary(fs::path(output) / kSaved);
-  nlohmann::json state = nlohmann::json::parse(summary.trainer_state_json);
-  state.erase("grid");
-  state.at("config").erase("parallel.tensor");
-  return state;
-}
-
-/// The tensor extents of (2,2) -> (4,1) -> (1,4) -> (2,2), or what comes nearest on these ranks.
-std::vector<int> chain_of_grids() {
-  if (world().size() == 2) return {2, 1, 2};
-  return {2, 1, 4, 2};
-}
-
-TEST_F(RunOnGrid, SavedStateIsTheSameBytesAfterEveryGrid) {
-  for (const auto precision : {config::Precision::kFp64, config::Precision::kBf16}) {
-    config::RunConfig run = shared_run(format("chain-{}", static_cast<int>(precision)));
-    run.train.precision = precision;
-    run.train.steps = 3;
-    run.parallel.tensor = chain_of_grids().front();
-    train::run_training(world(), run, kNeverStop);
-    std::string from = run.output;
-    for (const int tensor : chain_of_grids()) {
-      const std::string to = format("{}-{}", from, tensor);
-      LoadedRun(run, tensor).move(from, to);
-      from = to;
-      if (world().rank() != 0) continue;
-      EXPECT_TRUE(saved_tensors(to) == saved_tensors(run.output)) << to;
-      EXPECT_EQ(saved_position(to), saved_position(run.output));
-    }
-    // The fault that must be seen: rank 0 writes its own part alone.
-    LoadedRun faulty(run, 1);
-    const auto dropped = plant(faulty.ranks().dp, "gather tensors", drop);
-    faulty.move(from, run.output + "-faulty");
-    EXPECT_GT(*dropped, 0);
-    if (world().rank() != 0) continue;
-    EXPECT_FALSE(saved_tensors(run.output + "-faulty") == saved_tensors(run.output));
+    expect_same_states(rest.output, alone, 8, 1e-9);
+    if (first == second) expect_same_states(rest.output, whole.output, 8, 0);
   }
 }
 

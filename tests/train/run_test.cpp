@@ -7,9 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "lckv/base/log.h"
-#include "lckv/checkpoint/tensor_set.h"
-#include "lckv/tensor/buffer.h"
 #include "lckv/train/run_lock.h"
+#include "saved_state.h"
 #include "tiny_run.h"
 
 namespace lckv::train {
@@ -35,21 +34,6 @@ std::vector<nlohmann::json> metrics_of(const config::RunConfig& run) {
   std::vector<nlohmann::json> rows;
   for (std::string line; std::getline(file, line);) rows.push_back(nlohmann::json::parse(line));
   return rows;
-}
-
-/// Everything of the last saved state, by name.
-std::map<std::string, std::vector<char>> tensors_of(const config::RunConfig& run,
-                                                    const std::string& step) {
-  const auto set =
-      checkpoint::TensorSet::open(fs::path(run.output) / step / "rank-00000.safetensors");
-  std::map<std::string, std::vector<char>> tensors;
-  for (const std::string& name : set.names()) {
-    Buffer buffer(set.info(name).dtype, set.info(name).shape);
-    set.read(name, buffer.view());
-    const char* bytes = static_cast<const char*>(buffer.raw());
-    tensors[name].assign(bytes, bytes + buffer.bytes());
-  }
-  return tensors;
 }
 
 TEST_F(RunTest, LossFallsAndEveryStepIsInTheMetricsOnce) {
@@ -87,7 +71,9 @@ TEST_P(ResumeTest, ContinuedRunEqualsTheUninterruptedOneBitForBit) {
   fs::copy_file(whole.output + "/metrics.jsonl", continued.output + "/metrics.jsonl");
   train_alone(continued, kNeverStop);
 
-  EXPECT_EQ(tensors_of(continued, "step-00000008"), tensors_of(whole, "step-00000008"));
+  EXPECT_EQ(
+      test::differing_tensors(test::state_of(continued.output, 8), test::state_of(whole.output, 8)),
+      "");
   const auto expected = metrics_of(whole), actual = metrics_of(continued);
   ASSERT_EQ(actual.size(), expected.size());
   for (size_t i = 0; i < actual.size(); ++i) {

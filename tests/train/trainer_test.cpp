@@ -1,83 +1,26 @@
-#include "lckv/train/trainer.h"
-
 #include <cmath>
-#include <cstring>
-#include <memory>
 
 #include <gtest/gtest.h>
 
-#include "lckv/test_support/test_network.h"
+#include "planted.h"
+#include "small_trainer.h"
 
 namespace lckv::train {
 namespace {
 
-constexpr int64_t kT = 6;
-
-/// A trainer on a small LCKV model, freshly initialised.
-class TestTrainer {
- public:
-  TestTrainer(DType dtype, int64_t B) {
-    ops::set_cpu_threads(1);  // other tests of this program change it
-    config::ModelConfig config = test::small_config("0_3_3_3_4", 1, 2);
-    config.initializer_range = 0.3;
-    Trainer::Options options;
-    options.dtype = dtype;
-    options.B = B;
-    options.T = kT;
-    Arena planned = Arena::planning();
-    Trainer(planned, config, options);
-    arena_ = std::make_unique<Arena>(Arena::allocate(planned));
-    trainer_ = std::make_unique<Trainer>(*arena_, config, options);
-    trainer_->prepare(stream_);
-    trainer_->initialize(stream_, 42);
-  }
-
-  /// One update from B * micro_batches sequences.
-  StepResult step(const test::RandomBatch& batch, int64_t micro_batches, int64_t number) {
-    const int64_t B = trainer_->network().dims().B;
-    int64_t scored = 0;
-    for (const int32_t target : batch.targets) scored += target >= 0;
-    const auto next = [&](int64_t i) { return batch.sequences(i * B, (i + 1) * B, kT); };
-    return trainer_->step(stream_, next, micro_batches, scored, settings_, 0.01, number);
-  }
-
-  Trainer& operator*() { return *trainer_; }
-  Trainer* operator->() { return trainer_.get(); }
-  Stream& stream() { return stream_; }
-
-  /// Weights, masters and both moments.
-  std::vector<double> state() const {
-    std::vector<double> all;
-    for (const model::ParameterSet* set : {&trainer_->weights(), &trainer_->masters(),
-                                           &trainer_->optimizer().first_moments().whole(),
-                                           &trainer_->optimizer().second_moments().whole()}) {
-      for (const View& storage : set->storages()) {
-        const std::vector<double> values = test::values_of(storage);
-        all.insert(all.end(), values.begin(), values.end());
-      }
-    }
-    return all;
-  }
-
- private:
-  Stream stream_;
-  config::OptimizerConfig settings_;
-  std::unique_ptr<Arena> arena_;
-  std::unique_ptr<Trainer> trainer_;
-};
+using test::kT;
+using test::SmallTrainer;
 
 class TrainerLaw : public testing::TestWithParam<DType> {
  protected:
   DType dtype() const { return GetParam(); }
-  test::RandomBatch batch(uint64_t seed) const {
-    return {test::small_config("0_3_3_3_4", 1, 2), 4, kT, seed};
-  }
+  test::RandomBatch batch(uint64_t seed) const { return test::small_batch(seed); }
 };
 INSTANTIATE_TEST_SUITE_P(Cpu, TrainerLaw, testing::Values(DType::kF64, DType::kF32, DType::kBF16),
                          [](const auto& test_case) { return std::string(name(test_case.param)); });
 
 TEST_P(TrainerLaw, LearnsABatchByHeart) {
-  TestTrainer trainer(dtype(), 4);
+  SmallTrainer trainer(dtype(), 4);
   const test::RandomBatch batch = this->batch(1);
   const double first = trainer.step(batch, 1, 1).loss;
   double last = first;
@@ -86,7 +29,7 @@ TEST_P(TrainerLaw, LearnsABatchByHeart) {
 }
 
 TEST_P(TrainerLaw, TheFirstLossIsTheMeanOverScoredTargets) {
-  TestTrainer trainer(dtype(), 4);
+  SmallTrainer trainer(dtype(), 4);
   const test::RandomBatch batch = this->batch(1);
   double scored = 0;
   for (const int32_t target : batch.targets) scored += target >= 0;
@@ -95,7 +38,7 @@ TEST_P(TrainerLaw, TheFirstLossIsTheMeanOverScoredTargets) {
 }
 
 TEST_P(TrainerLaw, MicroBatchesAreOneLargeBatch) {
-  TestTrainer whole(dtype(), 4), halves(dtype(), 2), singles(dtype(), 1);
+  SmallTrainer whole(dtype(), 4), halves(dtype(), 2), singles(dtype(), 1);
   for (int64_t step = 1; step <= 3; ++step) {
     // Ragged: the first sequence scores one target.
     test::RandomBatch batch = this->batch(static_cast<uint64_t>(step));
@@ -112,31 +55,14 @@ TEST_P(TrainerLaw, MicroBatchesAreOneLargeBatch) {
   }
 }
 
-/// Makes one weight of the head not a number for the life of the object.
-class Poison {
- public:
-  explicit Poison(const model::ParameterSet& weights) : head_(weights.head()) {
-    saved_.resize(static_cast<size_t>(head_.bytes()));
-    std::memcpy(saved_.data(), head_.raw(), saved_.size());
-    with_float_type(head_.dtype(), [&](auto tag) {
-      using T = typename decltype(tag)::type;
-      head_.data<T>()[3] = static_cast<T>(std::nanf(""));
-    });
-  }
-  ~Poison() { std::memcpy(head_.raw(), saved_.data(), saved_.size()); }
-
- private:
-  View head_;
-  std::vector<char> saved_;
-};
-
 TEST_P(TrainerLaw, AStepThatIsNotFiniteChangesNothing) {
-  TestTrainer clean(dtype(), 4), poisoned(dtype(), 4);
+  SmallTrainer clean(dtype(), 4), poisoned(dtype(), 4);
   const test::RandomBatch batch = this->batch(1);
   clean.step(batch, 1, 1);
   poisoned.step(batch, 1, 1);
   {
-    const Poison poison(poisoned->weights());
+    const View head = poisoned->weights().head();
+    const test::Planted planted(head.reshape({head.numel()}), 3, std::nan(""));
     const StepResult result = poisoned.step(batch, 1, 2);
     EXPECT_FALSE(result.updated);
     EXPECT_FALSE(std::isfinite(result.loss) && std::isfinite(result.grad_norm));
@@ -147,8 +73,45 @@ TEST_P(TrainerLaw, AStepThatIsNotFiniteChangesNothing) {
   EXPECT_EQ(poisoned.state(), clean.state());
 }
 
+TEST_P(TrainerLaw, ARefusedStepChangesNothing) {
+  SmallTrainer trainer(dtype(), 2), clean(dtype(), 2);
+  trainer.step(batch(1), 2, 1);
+  clean.step(batch(1), 2, 1);
+  double asked_loss = 0, asked_norm = 0;
+  const auto ask = [&](bool answer) {
+    return [&, answer](double loss, double grad_norm) {
+      asked_loss = loss;
+      asked_norm = grad_norm;
+      return answer;
+    };
+  };
+  const StepResult refused = trainer.step(batch(2), 2, 2, ask(false));
+  EXPECT_EQ(refused.outcome, StepOutcome::kRefused);
+  EXPECT_FALSE(refused.updated);
+  EXPECT_EQ(refused.not_finite, NonFiniteReport());
+  EXPECT_EQ(trainer.state(), clean.state());
+  EXPECT_EQ(asked_loss, refused.loss);
+  EXPECT_EQ(asked_norm, refused.grad_norm);
+  const StepResult accepted = trainer.step(batch(2), 2, 2, ask(true));
+  EXPECT_EQ(accepted.outcome, StepOutcome::kApplied);
+  EXPECT_EQ(accepted.loss, refused.loss);
+  clean.step(batch(2), 2, 2);
+  EXPECT_EQ(trainer.state(), clean.state());
+}
+
+TEST_P(TrainerLaw, NobodyIsAskedWhetherAStepThatIsNotFiniteShallHappen) {
+  SmallTrainer trainer(dtype(), 4);
+  const View norm = trainer->weights().norm();
+  const test::Planted planted(norm, 0, std::nan(""));
+  const StepResult result = trainer.step(batch(1), 1, 1, [](double, double) {
+    ADD_FAILURE() << "asked";
+    return true;
+  });
+  EXPECT_EQ(result.outcome, StepOutcome::kNotFinite);
+}
+
 TEST_P(TrainerLaw, AFiniteStepChangesEveryTensor) {
-  TestTrainer trainer(dtype(), 4);
+  SmallTrainer trainer(dtype(), 4);
   std::vector<std::vector<double>> before;
   for (const View& storage : trainer->masters().storages())
     before.push_back(test::values_of(storage));
@@ -159,7 +122,7 @@ TEST_P(TrainerLaw, AFiniteStepChangesEveryTensor) {
 }
 
 TEST_P(TrainerLaw, WeightsAreTheirMastersRounded) {
-  TestTrainer trainer(dtype(), 4);
+  SmallTrainer trainer(dtype(), 4);
   for (int64_t step = 1; step <= 3; ++step) trainer.step(batch(1), 1, step);
   for (size_t s = 0; s < trainer->weights().storages().size(); ++s) {
     const std::vector<double> weights = test::values_of(trainer->weights().storages()[s]);
@@ -175,7 +138,7 @@ TEST_P(TrainerLaw, WeightsAreTheirMastersRounded) {
 }
 
 TEST_P(TrainerLaw, EqualSeedsGiveEqualRuns) {
-  TestTrainer a(dtype(), 4), b(dtype(), 4);
+  SmallTrainer a(dtype(), 4), b(dtype(), 4);
   for (int64_t step = 1; step <= 3; ++step) {
     EXPECT_EQ(a.step(batch(1), 1, step).loss, b.step(batch(1), 1, step).loss);
   }

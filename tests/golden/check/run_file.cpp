@@ -107,8 +107,11 @@ class GridTrainer {
 
   /// The gradients' sums over all copies.
   std::vector<View> reduced_gradients() {
-    train::Zero1 zero1(ranks_);
     const model::ParameterSet& gradients = trainer_->gradients();
+    Arena plan = Arena::planning();
+    const train::Zero1 planned(plan, gradients.table(), ranks_);
+    Arena memory = Arena::allocate(plan);
+    train::Zero1 zero1(memory, gradients.table(), ranks_);
     std::vector<View> owned;
     for (size_t b = 0; b < gradients.buckets().size(); ++b) {
       zero1.start_reduce(stream_, gradients, static_cast<int>(b));

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <optional>
+
+#include "lckv/train/run_report.h"
+#include "lckv/train/run_setup.h"
+
+namespace lckv::train {
+
+/// All tensors of a run on one rank: planned and printed, then allocated.
+class RunMemory {
+ public:
+  /// Plans, and prints the plan. `ranks` outlive this object.
+  RunMemory(const config::RunConfig& config, DType dtype, const comm::Communicators& ranks);
+
+  /// Measures the matmul rate while the memory is still free, then allocates and prepares.
+  void allocate(Stream& stream);
+
+  RunObjects& objects() { return *objects_; }
+  const RunRates& rates() const { return rates_; }
+  int64_t planned_bytes() const { return plan_.bytes(); }
+
+ private:
+  const config::RunConfig& config_;
+  DType dtype_;
+  const comm::Communicators& ranks_;
+  Arena plan_;
+  RunRates rates_;
+  std::optional<Arena> arena_;  // outlives whatever works in it
+  std::optional<RunObjects> objects_;
+};
+
+}  // namespace lckv::train
