@@ -10,6 +10,7 @@ packages=(
   libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev
   libxxhash-dev zlib1g-dev libzstd-dev libssl-dev
   libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy
+  clang libclang-rt-14-dev  # the fuzzers' compiler; lckv itself is built by g++
 )
 
 dry_run=false

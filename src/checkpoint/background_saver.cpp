@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include "lckv/base/clock.h"
 #include "lckv/base/error.h"
 #include "lckv/base/timeline.h"
@@ -55,6 +58,9 @@ std::optional<SaveDone> BackgroundSaver::take_done() {
 
 void BackgroundSaver::serve() {
   name_timeline_lane("save");
+  // Of this thread alone (Linux): those that train come first, and a save has time.
+  constexpr int kLeastUrgent = 19;
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kLeastUrgent);
   for (;;) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return closed_ || job_; });

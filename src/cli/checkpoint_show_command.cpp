@@ -33,7 +33,7 @@ StateFacts state_to_show(const std::string& given) {
 
 /// On one line: strings without quotes, long lists by their length.
 std::string brief(const ordered_json& value) {
-  constexpr size_t kShown = 8;
+  constexpr size_t kShown = 4;
   if (value.is_string()) return value.get<std::string>();
   if (value.is_array() && value.size() > kShown) return format("[{} values]", value.size());
   if (!value.is_object()) return value.dump();

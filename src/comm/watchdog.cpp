@@ -29,7 +29,7 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kTick = milliseconds(100);
+constexpr auto kTick = milliseconds(50);
 /// A rank's records come so far apart; in very large worlds further, so that the two ranks which
 /// hear them all have no more than 4096 a second to hear.
 constexpr double kRecordEvery_s = 0.25;
@@ -276,7 +276,7 @@ class Watchdog::Watch {
       const std::vector<HeardRank> now = table_->heard(awake_.awake_s());
       std::erase_if(asked,
                     [&](int other) { return now[static_cast<size_t>(other)].record.wrote_stacks; });
-      std::this_thread::sleep_for(kTick / 2);
+      std::this_thread::sleep_for(kTick);
     }
   }
 

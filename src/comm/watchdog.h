@@ -17,7 +17,7 @@ struct WatchdogOptions {
                                  // looked for
   std::string stacks_folder;  // receives `stacks-rank-00002.txt` of every rank; "": only ranks that
                               // lag write theirs, to stderr
-  /// Whether this rank was told to stop. Asked ten times a second until it says so.
+  /// Whether this rank was told to stop. Asked twenty times a second until it says so.
   std::function<bool()> stop_here;
   /// Another rank was told to stop, before this one was. At most once.
   std::function<void(int rank)> on_stop_elsewhere;

@@ -1,8 +1,6 @@
 #include "lckv/train/bench_checkpoint.h"
 
-#include <algorithm>
 #include <filesystem>
-#include <numeric>
 #include <optional>
 
 #include "lckv/base/clock.h"
@@ -232,40 +230,6 @@ BenchCheckpointResult bench_checkpoint(comm::World& world, const config::RunConf
   bench.describe(result);
   measure(bench, settings, world.rank() == 0, result);
   return result;
-}
-
-int64_t BenchCheckpointResult::bytes() const {
-  return std::accumulate(rank_bytes.begin(), rank_bytes.end(), int64_t{0});
-}
-
-double BenchCheckpointResult::slower_s(const MeasuredSave& save) const {
-  return (median(save.step_s) - median(step_s)) * double(save.step_s.size());
-}
-
-namespace {
-
-/// The median over saves of one of their times.
-template <class F>
-double median_of(const std::vector<MeasuredSave>& saves, F time) {
-  std::vector<double> values;
-  for (const MeasuredSave& save : saves) values.push_back(time(save));
-  return median(values);
-}
-
-}  // namespace
-
-double BenchCheckpointResult::snapshot_bytes_per_s() const {
-  return double(snapshot_bytes) /
-         median_of(asynchronous, [](const MeasuredSave& save) { return save.cost.copied_s; });
-}
-
-LostPerSave lost_per_save(const BenchCheckpointResult& r) {
-  return {
-      .synchronous_s =
-          median_of(r.synchronous, [](const auto& save) { return save.cost.lost_s(); }),
-      .copied_s = median_of(r.asynchronous, [](const auto& save) { return save.cost.copied_s; }),
-      .waited_s = median_of(r.asynchronous, [](const auto& save) { return save.cost.waited_s; }),
-      .slower_s = median_of(r.asynchronous, [&](const auto& save) { return r.slower_s(save); })};
 }
 
 }  // namespace lckv::train

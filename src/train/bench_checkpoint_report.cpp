@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 
 #include <nlohmann/json.hpp>
 
@@ -22,8 +23,8 @@ struct Spread {
 /// One time of every save.
 template <class F>
 std::vector<double> times(const std::vector<MeasuredSave>& saves, F time) {
-  std::vector<double> values;
-  for (const MeasuredSave& save : saves) values.push_back(time(save));
+  std::vector<double> values(saves.size());
+  std::transform(saves.begin(), saves.end(), values.begin(), time);
   return values;
 }
 
@@ -47,6 +48,30 @@ double verify_s(const MeasuredSave& save) { return save.verify_s; }
 double read_s(const MeasuredSave& save) { return save.read_s; }
 double steps_meanwhile(const MeasuredSave& save) { return double(save.step_s.size()); }
 double step_meanwhile_s(const MeasuredSave& save) { return median(save.step_s); }
+
+}  // namespace
+
+int64_t BenchCheckpointResult::bytes() const {
+  return std::accumulate(rank_bytes.begin(), rank_bytes.end(), int64_t{0});
+}
+
+double BenchCheckpointResult::slower_s(const MeasuredSave& save) const {
+  return (median(save.step_s) - median(step_s)) * double(save.step_s.size());
+}
+
+double BenchCheckpointResult::snapshot_bytes_per_s() const {
+  return double(snapshot_bytes) / median(times(asynchronous, copied_s));
+}
+
+LostPerSave lost_per_save(const BenchCheckpointResult& r) {
+  const auto slower_s = [&](const MeasuredSave& save) { return r.slower_s(save); };
+  return {.synchronous_s = median(times(r.synchronous, stopped_s)),
+          .copied_s = median(times(r.asynchronous, copied_s)),
+          .waited_s = median(times(r.asynchronous, waited_s)),
+          .slower_s = median(times(r.asynchronous, slower_s))};
+}
+
+namespace {
 
 std::string state_text(const BenchCheckpointResult& r) {
   std::string text = format("state           {}", human_bytes(double(r.bytes())));

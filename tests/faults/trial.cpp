@@ -61,14 +61,6 @@ int64_t started_at(const std::string& log) {
   return at == std::string::npos ? -1 : std::stoll(log.substr(at + mark.size()));
 }
 
-/// What a state says beside its tensors, without time and place.
-std::string timeless_record(const fs::path& state) {
-  auto record = nlohmann::json::parse(checkpoint::StateReader(state).trainer_state_json());
-  record.erase("saved_at");
-  record.at("config").erase("output");
-  return record.dump();
-}
-
 }  // namespace
 
 void make_data(const Bench& bench) {
@@ -162,11 +154,8 @@ std::string judge_resumed(const Bench& bench, const fs::path& trial, int64_t who
   }
   const fs::path state = state_of((trial / "run").string(), kFaultRunSteps);
   const fs::path expected = state_of((bench.reference() / "run").string(), kFaultRunSteps);
-  const std::string differing = differing_tensors(state, expected);
-  if (!differing.empty()) return "other tensors than the uninterrupted run: " + differing;
-  if (timeless_record(state) != timeless_record(expected)) {
-    return format("position {}, expected {}", timeless_record(state), timeless_record(expected));
-  }
+  const std::string difference = state_difference(state, expected);
+  if (!difference.empty()) return "another state than the uninterrupted run's: " + difference;
   if (timeless_metrics((trial / "run").string()) !=
       timeless_metrics((bench.reference() / "run").string())) {
     return "other metrics: " + text_of(trial / "run" / "metrics.jsonl");

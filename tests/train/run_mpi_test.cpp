@@ -2,11 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "grid_run.h"
 #include "lckv/base/log.h"
 #include "lckv/comm/agreement.h"
+#include "run_metrics.h"
 #include "saved_state.h"
 #include "shared_run.h"
 
@@ -16,13 +16,6 @@ namespace lckv::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::vector<nlohmann::json> metrics_of(const std::string& output) {
-  std::ifstream file(output + "/metrics.jsonl");
-  std::vector<nlohmann::json> rows;
-  for (std::string line; std::getline(file, line);) rows.push_back(nlohmann::json::parse(line));
-  return rows;
-}
 
 std::map<std::string, std::vector<double>> tensors_of(const std::string& output, int64_t step) {
   std::map<std::string, std::vector<double>> tensors;

@@ -4,10 +4,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "lckv/base/log.h"
 #include "lckv/train/run_lock.h"
+#include "run_metrics.h"
 #include "saved_state.h"
 #include "tiny_run.h"
 
@@ -29,13 +29,6 @@ class RunTest : public testing::Test {
   ~RunTest() override { set_log_quiet(false); }
 };
 
-std::vector<nlohmann::json> metrics_of(const config::RunConfig& run) {
-  std::ifstream file(run.output + "/metrics.jsonl");
-  std::vector<nlohmann::json> rows;
-  for (std::string line; std::getline(file, line);) rows.push_back(nlohmann::json::parse(line));
-  return rows;
-}
-
 TEST_F(RunTest, LossFallsAndEveryStepIsInTheMetricsOnce) {
   const config::RunConfig run = test::tiny_run(test::fresh_folder("falls"));
   const RunResult result = train_alone(run, kNeverStop);
@@ -43,7 +36,7 @@ TEST_F(RunTest, LossFallsAndEveryStepIsInTheMetricsOnce) {
   EXPECT_FALSE(result.stopped);
   std::vector<int> steps;
   double first = 0, last = 0;
-  for (const auto& row : metrics_of(run)) {
+  for (const auto& row : test::metrics_of(run.output)) {
     if (!row.contains("loss")) continue;
     steps.push_back(row["step"]);
     if (steps.size() == 1) first = row["loss"];
@@ -74,14 +67,7 @@ TEST_P(ResumeTest, ContinuedRunEqualsTheUninterruptedOneBitForBit) {
   EXPECT_EQ(
       test::differing_tensors(test::state_of(continued.output, 8), test::state_of(whole.output, 8)),
       "");
-  const auto expected = metrics_of(whole), actual = metrics_of(continued);
-  ASSERT_EQ(actual.size(), expected.size());
-  for (size_t i = 0; i < actual.size(); ++i) {
-    for (const char* key : {"step", "loss", "grad_norm", "lr", "validation_loss", "tokens"}) {
-      EXPECT_EQ(actual[i].value(key, nlohmann::json()), expected[i].value(key, nlohmann::json()))
-          << key;
-    }
-  }
+  EXPECT_EQ(test::timeless_metrics(continued.output), test::timeless_metrics(whole.output));
 }
 
 INSTANTIATE_TEST_SUITE_P(Precisions, ResumeTest,
@@ -180,7 +166,7 @@ TEST_F(RunTest, InterruptedValidationIsMadeUpForWhenTheRunContinues) {
   watcher.request_stop();
   train_alone(run, kNeverStop);
   int validations_of_last_step = 0;
-  for (const auto& row : metrics_of(run)) {
+  for (const auto& row : test::metrics_of(run.output)) {
     validations_of_last_step += row["step"] == 8 && row.contains("validation_loss") ? 1 : 0;
   }
   EXPECT_EQ(validations_of_last_step, 1);
@@ -215,7 +201,7 @@ TEST_F(RunTest, DivergingRunStopsWithItsOwnExitCodeAndKeepsTheLastGoodState) {
     EXPECT_THAT(error.what(), testing::HasSubstr("2 steps in a row"));
   }
   // NaN is null, the lines are JSON
-  for (const auto& row : metrics_of(run)) EXPECT_TRUE(row.is_object());
+  for (const auto& row : test::metrics_of(run.output)) EXPECT_TRUE(row.is_object());
 }
 
 }  // namespace

@@ -2,9 +2,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <string>
-#include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/state_folders.h"
@@ -54,6 +57,48 @@ inline std::string differing_tensors(const std::filesystem::path& a,
     if (!theirs.contains(name)) names += name + " ";
   }
   return names;
+}
+
+/// The bytes of the files of all ranks, by name.
+inline std::map<std::string, std::string> rank_files(const std::filesystem::path& state) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(state)) {
+    if (entry.path().extension() != ".safetensors") continue;
+    std::ifstream file(entry.path(), std::ios::binary);
+    files[entry.path().filename().string()] = {std::istreambuf_iterator<char>(file), {}};
+  }
+  return files;
+}
+
+/// The manifest without what tells time and place, and how it was saved.
+inline nlohmann::json timeless_manifest(const std::filesystem::path& state) {
+  std::ifstream file(state / "manifest.json");
+  auto manifest = nlohmann::json::parse(file);
+  manifest.erase("checksum");
+  manifest.at("trainer").erase("saved_at");
+  nlohmann::json& config = manifest.at("trainer").at("config");
+  const nlohmann::json all = config;
+  for (const auto& item : all.items()) {
+    if (item.key() == "output" || item.key().starts_with("checkpoint.")) config.erase(item.key());
+  }
+  return manifest;
+}
+
+/// What of two states of one grid differs, byte by byte: "" when nothing does.
+inline std::string state_difference(const std::filesystem::path& a,
+                                    const std::filesystem::path& b) {
+  const auto ours = rank_files(a), theirs = rank_files(b);
+  if (ours.empty() || ours.size() != theirs.size()) {
+    return format("{} files in {}, {} in {}", ours.size(), a.string(), theirs.size(), b.string());
+  }
+  for (const auto& [name, bytes] : ours) {
+    if (!theirs.contains(name) || theirs.at(name) != bytes) return name + " of " + a.string();
+  }
+  const auto our_manifest = timeless_manifest(a), their_manifest = timeless_manifest(b);
+  return our_manifest == their_manifest
+             ? ""
+             : "manifest of " + a.string() + ": " +
+                   nlohmann::json::diff(their_manifest, our_manifest).dump();
 }
 
 inline train::RunRecord record_of(const std::filesystem::path& state) {
