@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "lckv/base/activity.h"
 #include "lckv/base/error.h"
 #include "lckv/checkpoint/file_calls.h"
 
@@ -28,6 +29,7 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::write(const void* bytes, size_t size_bytes) {
+  note_progress();
   hash_.update(bytes, size_bytes);
   bytes_ += static_cast<int64_t>(size_bytes);
   const auto* next = static_cast<const std::byte*>(bytes);

@@ -42,7 +42,8 @@ Content content_of(const fs::path& path) {
   fs::directory_iterator entry(path, error);
   for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
     ++content.entries;
-    if (entry->is_directory()) content.has_folders = true;
+    std::error_code unknown_kind;
+    if (entry->is_directory(unknown_kind)) content.has_folders = true;
   }
   if (error) throw_io_error(path, "list the folder", error.value());
   return content;

@@ -7,6 +7,7 @@
 
 #include "lckv/base/clock.h"
 #include "lckv/base/error.h"
+#include "lckv/base/stack_trace.h"
 #include "lckv/base/timeline.h"
 #include "lckv/checkpoint/state.h"
 #include "lckv/comm/agreement.h"
@@ -58,6 +59,7 @@ std::optional<SaveDone> BackgroundSaver::take_done() {
 
 void BackgroundSaver::serve() {
   name_timeline_lane("save");
+  const TracedThread traced("save");
   // Of this thread alone (Linux): those that train come first, and a save has time.
   constexpr int kLeastUrgent = 19;
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kLeastUrgent);

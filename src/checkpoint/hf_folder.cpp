@@ -3,6 +3,8 @@
 #include <span>
 
 #include "lckv/base/error.h"
+#include "lckv/base/text.h"
+#include "lckv/checkpoint/manifest.h"
 
 namespace lckv::checkpoint {
 
@@ -12,9 +14,24 @@ constexpr const char* kIndexFile = "model.safetensors.index.json";
 
 }  // namespace
 
+namespace {
+
+/// A run or a saved state, which may hold no sub-folders either, must not be replaced by an export.
+const std::filesystem::path& require_no_run(const std::filesystem::path& folder) {
+  for (const char* name : {Manifest::kFileName, "metrics.jsonl", "config.yaml"}) {
+    std::error_code error;
+    if (!std::filesystem::exists(folder / name, error)) continue;
+    throw DataError(format("{}: holds {}: a run or a saved state, which is not replaced",
+                           folder.string(), name));
+  }
+  return folder;
+}
+
+}  // namespace
+
 HfFolderWriter::HfFolderWriter(const std::filesystem::path& folder, std::vector<Declared> tensors,
                                int64_t file_bytes, ExistingFolder existing)
-    : folder_(folder, existing),
+    : folder_(require_no_run(folder), existing),
       tensors_(std::move(tensors)),
       files_(divide_into_files(tensors_, file_bytes)) {}
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lckv/base/activity.h"
 #include "lckv/base/error.h"
 #include "lckv/base/stream_hash.h"
 #include "lckv/base/text.h"
@@ -36,6 +37,7 @@ InputFile::InputFile(InputFile&& other) noexcept
     : path_(other.path_), descriptor_(std::exchange(other.descriptor_, -1)), bytes_(other.bytes_) {}
 
 void InputFile::read(int64_t begin, void* to, int64_t size_bytes) const {
+  note_progress();
   auto* next = static_cast<std::byte*>(to);
   while (size_bytes > 0) {
     const ssize_t got = ::pread(descriptor_, next, static_cast<size_t>(size_bytes), begin);

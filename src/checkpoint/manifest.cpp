@@ -265,8 +265,11 @@ Manifest parse_manifest(const std::string& text, const std::filesystem::path& fi
     const auto format_name = json.at("format").get<std::string>();
     const auto version = json.at("version").get<int64_t>();
     if (format_name != kFormat || version != Manifest::kVersion) {
-      throw DataError(format("{}: format '{}' version {}, expected '{}' version {}", file.string(),
-                             format_name, version, kFormat, Manifest::kVersion));
+      const std::string message =
+          format("{}: format '{}' version {}, expected '{}' version {}", file.string(), format_name,
+                 version, kFormat, Manifest::kVersion);
+      if (format_name == kFormat) throw OtherFormatVersion(message);
+      throw DataError(message);
     }
     Manifest manifest = manifest_from(json);
     require_covered(manifest, file.string());

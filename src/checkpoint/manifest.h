@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "lckv/base/error.h"
 #include "lckv/checkpoint/atomic_file.h"
 #include "lckv/checkpoint/shard.h"
 
@@ -33,11 +34,16 @@ struct Manifest {
   std::string trainer_json;  // an object
 };
 
+/// A manifest that is whole, but of another version of the format than this program reads.
+struct OtherFormatVersion : DataError {
+  using DataError::DataError;
+};
+
 /// The text of the file, checksum included. Throws DataError when trainer_json is not a JSON
 /// object.
 std::string format_manifest(const Manifest& manifest);
-/// Throws DataError starting with `file` when the checksum, format or version is wrong, or a piece
-/// is not what FORMAT.md 1.3 asks for.
+/// Throws DataError starting with `file` when the checksum, format or version is wrong (then
+/// OtherFormatVersion), or a piece is not what FORMAT.md 1.3 asks for.
 Manifest parse_manifest(const std::string& text, const std::filesystem::path& file);
 /// What one rank wrote, on its way to the one that writes the manifest: files and tensors alone.
 std::string format_manifest_part(const Manifest& part);

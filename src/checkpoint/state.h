@@ -34,8 +34,9 @@ std::filesystem::path save_state(comm::Communicator& group, const std::filesyste
 /// One thing wrong with a saved state.
 struct Damage {
   std::filesystem::path file;
-  std::string tensor;  // whose bytes they are; "" in headers and the manifest
-  std::string what;    // "checksum ..., the manifest says ..."
+  std::string tensor;          // whose bytes they are; "" in headers and the manifest
+  std::string what;            // "checksum ..., the manifest says ..."
+  bool other_version = false;  // of the format: whole perhaps, but not for this program
 };
 /// "<file>: tensor '<tensor>' ...", complete.
 std::string to_string(const Damage& damage);
@@ -56,8 +57,9 @@ void verify_state(const std::filesystem::path& state_folder,
 /// The folder of the newest state that is whole; every byte of it was read. Each damaged newer one
 /// is named by log_warning with the reason. Nothing when the run has no state (or no folder) at
 /// all. Throws DataError when there are states and none is whole: a run must not start over
-/// silently. Throws Interrupted when `stop` becomes true on any rank. In a group of several ranks
-/// both are AgreedErrors with the exit codes of these.
+/// silently; and when a newer one is of another format version: that is no damage, and a run that
+/// went on from an older one would write over it. Throws Interrupted when `stop` becomes true on
+/// any rank. In a group of several ranks these are AgreedErrors with their exit codes.
 ///
 /// Collective over `group`, whose ranks share the files out among them; the same result on each.
 std::optional<std::filesystem::path> find_latest_state(comm::Communicator& group,

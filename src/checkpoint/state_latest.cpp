@@ -36,8 +36,13 @@ std::vector<std::string> agreed_states(comm::Communicator& group,
 std::string agreed_damage(comm::Communicator& group, const std::filesystem::path& state,
                           const std::atomic<bool>* stop) {
   std::string mine;
-  comm::together(group,
-                 [&] { mine = lines_of(find_damage(state, stop, group.rank(), group.size())); });
+  comm::together(group, [&] {
+    const std::vector<Damage> found = find_damage(state, stop, group.rank(), group.size());
+    for (const Damage& damage : found) {
+      if (damage.other_version) throw DataError(to_string(damage));
+    }
+    mine = lines_of(found);
+  });
   std::vector<std::string> lines;
   for (const std::string& text : comm::gather_texts(group, mine)) {
     for (const std::string& line : split(text, '\n')) {

@@ -11,6 +11,7 @@ namespace lckv::checkpoint {
 namespace {
 
 constexpr int64_t kChunkBytes = int64_t{1} << 22;
+constexpr size_t kOpenFiles = 64;  // a state may have thousands; a process, few descriptors
 
 /// `inner` as the slice `outer` counts it.
 Slice relative_to(const Slice& inner, const Slice& outer) {
@@ -88,6 +89,7 @@ void StateReader::read(const std::string& tensor, const Slice& slice, const View
 const SafetensorsFile& StateReader::file(const std::string& name) {
   const auto found = files_.find(name);
   if (found != files_.end()) return found->second;
+  if (files_.size() >= kOpenFiles) files_.clear();
   return files_.emplace(name, SafetensorsFile::open(path_ / name)).first->second;
 }
 
@@ -101,11 +103,11 @@ void StateReader::require_as_listed(const std::string& tensor, const Manifest::P
       offset == piece.offset) {
     return;
   }
-  throw DataError(format("{}: tensor '{}': the manifest says {}{} from byte {} on, the file has "
-                         "{}{} from byte {} on",
-                         from.path().string(), name, lckv::name(saved.dtype),
-                         to_string(piece.slice.shape()), piece.offset, lckv::name(stored.dtype),
-                         to_string(stored.shape), offset));
+  throw DataError(
+      format("{}: tensor '{}': the manifest says {}{} from byte {} on, the file has "
+             "{}{} from byte {} on",
+             from.path().string(), name, lckv::name(saved.dtype), to_string(piece.slice.shape()),
+             piece.offset, lckv::name(stored.dtype), to_string(stored.shape), offset));
 }
 
 void StateReader::read_piece(const std::string& tensor, const Manifest::Piece& piece,

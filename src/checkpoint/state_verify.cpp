@@ -84,7 +84,10 @@ class FileCheck {
  public:
   FileCheck(std::filesystem::path path, const FileSummary& expected, std::vector<Stretch> stretches,
             const std::atomic<bool>* stop)
-      : path_(std::move(path)), expected_(expected), stretches_(std::move(stretches)), stop_(stop) {}
+      : path_(std::move(path)),
+        expected_(expected),
+        stretches_(std::move(stretches)),
+        stop_(stop) {}
 
   std::vector<Damage> run() {
     try {
@@ -134,11 +137,16 @@ class FileCheck {
 /// The folder's manifest, or what is wrong with it.
 std::optional<Manifest> read_manifest_or(const std::filesystem::path& state_folder,
                                          std::vector<Damage>& found) {
+  const auto add_damage = [&](const Error& error, bool other_version) {
+    const auto file = state_folder / Manifest::kFileName;
+    found.push_back({file, "", without_place(error.what(), file), other_version});
+  };
   try {
     return read_manifest(state_folder);
+  } catch (const OtherFormatVersion& error) {
+    add_damage(error, true);
   } catch (const Error& error) {
-    const auto file = state_folder / Manifest::kFileName;
-    found.push_back({file, "", without_place(error.what(), file)});
+    add_damage(error, false);
   }
   return std::nullopt;
 }

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "lckv/base/text.h"
+#include "lckv/base/version.h"
 #include "lckv/cli/commands.h"
 #include "lckv/cli/program.h"
 #include "lckv/comm/agreement.h"
@@ -373,7 +374,7 @@ Command parse(int argc, const char* const* argv) {
   CLI::App app{
       "lckv: trains language models whose layers share keys and values (LCKV and relatives)"};
   app.footer(kFooter);
-  app.set_version_flag("--version", std::string("lckv 0.1.0"));
+  app.set_version_flag("--version", "lckv " + program_version());
   app.require_subcommand(1);
   Command chosen;
   add_tokenize(app, chosen);

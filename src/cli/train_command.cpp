@@ -14,8 +14,10 @@ ExitCode run_train(comm::World& world, const RunFileArgs& args) {
   const train::RunResult result = train::run_training(world, config, stop_requested());
   if (result.stopped) {
     if (world.rank() == 0) {
-      log_warning(format("stopped by {} after step {} of {}; the same command continues",
-                         result.reason, result.step, config.train.steps));
+      const std::string where =
+          result.in_start_up ? "during start-up"
+                             : format("after step {} of {}", result.step, config.train.steps);
+      log_warning(format("stopped by {} {}; the same command continues", result.reason, where));
     }
     return ExitCode::kRequeue;
   }

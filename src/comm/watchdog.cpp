@@ -36,6 +36,7 @@ constexpr double kRecordEvery_s = 0.25;
 constexpr double kRecordsPerSecond = 4096;
 /// Until all have written their stacks, which most do at once.
 constexpr auto kStacksTake = milliseconds(1500);
+constexpr auto kEndTakes = std::chrono::seconds(10);  // at most, from the message on
 /// The cause comes before what the launcher says.
 constexpr auto kUntilForwarded = milliseconds(200);
 
@@ -254,10 +255,19 @@ class Watchdog::Watch {
   [[noreturn]] void end_all(const Stall& stall, const std::vector<HeardRank>& ranks) {
     const std::string message = "stalled: " + to_text(stall, ranks);
     write_to_stderr("lckv: " + message + "\n");
+    end_in_any_case();
     if (options_.on_stall) options_.on_stall(message);
     guarded([&] { gather_stacks(stall, ranks); });
     std::this_thread::sleep_for(kUntilForwarded);
     world_.abort_unflushed(ExitCode::kComm);
+  }
+
+  /// What follows writes into the run's folder, and a disk that hangs is a common cause of stalls.
+  void end_in_any_case() {
+    std::thread([this] {
+      std::this_thread::sleep_for(kEndTakes);
+      world_.abort_unflushed(ExitCode::kComm);
+    }).detach();
   }
 
   void gather_stacks(const Stall& stall, const std::vector<HeardRank>& ranks) {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lckv/base/error.h"
+#include "lckv/base/log.h"
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/atomic_file.h"
 
@@ -33,13 +34,21 @@ std::string kept_lines(const std::string& path, const RunPosition& start) {
     throw IoError(format("{}: cannot read: {}", path, std::strerror(errno)));
   }
   std::string line, kept;
+  int64_t dropped = 0;
   while (std::getline(file, line)) {
     if (file.eof()) break;  // no line end: torn by a crash
     if (stays(nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false), start)) {
       kept += line + "\n";
+    } else {
+      ++dropped;
     }
   }
   if (file.bad()) throw IoError(format("{}: reading failed: {}", path, std::strerror(errno)));
+  if (start.step == 0 && dropped > 0) {
+    log_warning(format("{}: there is no saved state, the run starts anew: {} lines of an earlier "
+                       "start are dropped",
+                       path, dropped));
+  }
   return kept;
 }
 

@@ -46,11 +46,10 @@ class Run {
         spikes_(config.guards) {}
 
   RunResult go() {
-    std::optional<RunLock> lock;
     const bool opened = unless_stopped([&] {
       open_inputs();
       in_start_up([&] {
-        if (writes()) lock.emplace(config_.output);
+        if (writes()) lock_.emplace(config_.output);
       });
     });
     if (opened) train_in_folder();
@@ -66,14 +65,14 @@ class Run {
 
   /// With a page about it in the run's folder.
   void train_in_folder() {
-    RunStatus status({config_.output, world_.host(), ranks_.grid.ranks(), to_string(ranks_.grid),
-                      config_.train.steps},
-                     writes());
-    const RunWatch::Shown shown(watch_, status);
-    status.guard([&] {
-      if (unless_stopped([&] { start(status); })) loop();
+    status_.emplace(RunStatus::Facts{config_.output, world_.host(), ranks_.grid.ranks(),
+                                     to_string(ranks_.grid), config_.train.steps},
+                    writes());
+    const RunWatch::Shown shown(watch_, *status_);
+    status_->guard([&] {
+      if (unless_stopped([&] { start(); })) loop();
     });
-    status.end(result_.stopped ? RunState::kStopped : RunState::kFinished, result_.reason);
+    status_->end(result_.stopped ? RunState::kStopped : RunState::kFinished, result_.reason);
   }
 
   /// False when a stop request ended the start-up: there is nothing to save.
@@ -85,6 +84,7 @@ class Run {
       if (error.exit_code() != ExitCode::kInterrupted) throw;
     }
     result_.stopped = true;
+    result_.in_start_up = true;
     result_.reason = watch_.agreed_reason();
     return false;
   }
@@ -107,7 +107,7 @@ class Run {
     require_equal_runs(world_, config_);
   }
 
-  void start(RunStatus& status) {
+  void start() {
     in_start_up([&] { memory_.emplace(config_, dtype_, ranks_); });
     in_start_up([&] { memory_->allocate(stream_); });
     saver_.emplace(world_, config_, trainer(), memory_->objects().snapshot.get());
@@ -119,7 +119,7 @@ class Run {
         checkpoint::write_file_atomically(std::filesystem::path(config_.output) / "config.yaml",
                                           config::to_yaml(config_));
       }
-      report_.emplace(config_, memory_->rates(), position_, writes(), status);
+      report_.emplace(config_, memory_->rates(), position_, writes(), *status_);
     });
   }
 
@@ -264,8 +264,14 @@ class Run {
     const RunWatch::Phase phase(watch_, RunState::kSaving);
     report_->finish_line();
     report_saves();
+    comm::together(world_, [&] {
+      if (lock_) lock_->require_held();
+    });
+    const Stopwatch sync;
     report_->sync();
-    const SaveCost cost = saver_->save(stream_, record(), when_busy);
+    const double synced_s = sync.elapsed_s();
+    SaveCost cost = saver_->save(stream_, record(), when_busy);
+    cost.waited_s += synced_s;
     if (!cost.skipped) saved_step_ = position_.step;
     report_->save_started(position_, cost);
     report_saves();
@@ -291,6 +297,10 @@ class Run {
   std::optional<RunInputs> inputs_;
   std::string data_;  // fingerprint of the training stores as opened
   Stream stream_;
+  // The background save that saver_ waits for at its end still needs the two: nobody else may
+  // write into the folder before.
+  std::optional<RunLock> lock_;
+  std::optional<RunStatus> status_;
   std::optional<RunMemory> memory_;
   std::optional<RunSaver> saver_;  // reads the memory until it is gone
   std::optional<RunReport> report_;

@@ -14,6 +14,7 @@ struct RunResult {
   double loss = 0;             // of the last step
   double validation_loss = 0;  // of the last validation; NaN without validation data
   bool stopped = false;        // early, with everything saved: the same call continues
+  bool in_start_up = false;    // before a step was done: there was nothing to save
   std::string reason;          // why: "signal SIGTERM"
 };
 

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lckv/base/error.h"
@@ -24,8 +25,22 @@ RunLock::RunLock(const std::string& run_folder) : run_folder_(run_folder) {
   // The folder itself is the lock: no file stays behind, and the system lets go when the process
   // ends.
   if (flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+  const int error_number = errno;
   close(descriptor_);
-  throw IoError(format("{}: another process is training in this folder", run_folder));
+  if (error_number == EWOULDBLOCK) {
+    throw IoError(format("{}: another process is training in this folder", run_folder));
+  }
+  throw IoError(format("{}: cannot lock the folder: {}", run_folder, std::strerror(error_number)));
+}
+
+void RunLock::require_held() const {
+  struct stat held = {}, named = {};
+  if (fstat(descriptor_, &held) == 0 && stat(run_folder_.c_str(), &named) == 0 &&
+      held.st_dev == named.st_dev && held.st_ino == named.st_ino) {
+    return;
+  }
+  throw IoError(format("{}: the folder was removed or replaced while this process trained in it",
+                       run_folder_));
 }
 
 RunLock::~RunLock() {

@@ -11,6 +11,9 @@ class RunLock {
   /// Throws IoError when the folder cannot be made or another process holds it.
   explicit RunLock(const std::string& run_folder);
   ~RunLock();
+  /// Throws IoError when the folder of that name is no longer the one that is held: removed, or
+  /// made anew, perhaps by another trainer. Before anything is written into it.
+  void require_held() const;
   RunLock(const RunLock&) = delete;
   RunLock& operator=(const RunLock&) = delete;
 

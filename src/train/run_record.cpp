@@ -1,6 +1,7 @@
 #include "lckv/train/run_record.h"
 
 #include <chrono>
+#include <cmath>
 
 #include <fmt/chrono.h>
 #include <nlohmann/json.hpp>
@@ -39,7 +40,8 @@ ordered_json to_json(const std::optional<ValidationMark>& mark) {
 
 std::optional<ValidationMark> mark_from(const ordered_json& json) {
   if (json.is_null()) return std::nullopt;
-  return ValidationMark{json.at("step"), json.at("loss")};
+  const auto& loss = json.at("loss");  // null where it was not finite
+  return ValidationMark{json.at("step"), loss.is_null() ? std::nan("") : loss.get<double>()};
 }
 
 ordered_json to_json(const SpikeDetector::State& spikes) {
@@ -107,6 +109,11 @@ RunRecord parse_record(const std::string& text, const std::string& place) {
     position.step = json.at("step");
     position.updates = json.at("updates");
     position.sequences = json.at("sequences");
+    if (position.step < 0 || position.updates < 0 || position.updates > position.step ||
+        position.sequences < 0) {
+      throw DataError(format("{}: {} updates in {} steps of {} sequences", place, position.updates,
+                             position.step, position.sequences));
+    }
     position.lr = json.at("lr");
     position.skipped = json.at("skipped");
     position.nonfinite_in_row = json.at("nonfinite_in_row");

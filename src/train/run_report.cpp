@@ -117,9 +117,8 @@ void RunReport::not_finite(const RunPosition& position, const StepResult& step) 
   const std::string why =
       is_lost ? "what is trained is itself not finite, and no step mends that"
               : format("not finite in {} steps in a row", position.nonfinite_in_row);
-  const std::string saved = saved_step_ < 0
-                                ? "no state was saved"
-                                : format("the last good state is of step {}", saved_step_);
+  const std::string saved = saved_step_ < 0 ? "no state was saved"
+                                            : format("the newest state is of step {}", saved_step_);
   throw comm::AgreedError(format("{}: {}; {} (in {})", to_text(position.step, step.not_finite), why,
                                  saved, config_.output),
                           ExitCode::kDiverged);
@@ -135,7 +134,7 @@ void RunReport::save_started(const RunPosition& position, const SaveCost& cost) 
     warn(format("step {}: not saved, the save before is still being written", position.step));
     return;
   }
-  lost_s_ = cost.lost_s();
+  lost_s_[position.step] = cost.lost_s();
   metrics_->write({{"step", static_cast<double>(position.step)},
                    {"save_lost_s", cost.lost_s()},
                    {"save_waited_s", cost.waited_s},
@@ -146,10 +145,12 @@ void RunReport::save_done(const checkpoint::SaveDone& done) {
   saved_step_ = done.step;
   if (!speaks_) return;
   finish_line();
+  const double lost_s = lost_s_[done.step];
+  lost_s_.erase(done.step);
   log_info(format("saved state of step {} in {}: written in {:.2f} s, training waited {:.3f} s",
-                  done.step, config_.output, done.written_s, lost_s_));
+                  done.step, config_.output, done.written_s, lost_s));
   status_.update([&](StatusPage& page) {
-    page.last_save = {done.step, std::chrono::system_clock::now(), lost_s_, done.written_s};
+    page.last_save = {done.step, std::chrono::system_clock::now(), lost_s, done.written_s};
   });
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 
 #include "lckv/base/clock.h"
@@ -54,7 +55,7 @@ class RunReport {
   std::optional<MetricsWriter> metrics_;
   int64_t saved_step_;  // newest state that stands, as far as this process knows; -1: none
   Stopwatch since_start_;
-  double lost_s_ = 0;  // by the save that was started last
+  std::map<int64_t, double> lost_s_;  // by saves that do not stand yet, by step
 };
 
 }  // namespace lckv::train

@@ -1,5 +1,8 @@
 #include "lckv/train/run_saver.h"
 
+#include <chrono>
+#include <thread>
+
 #include "lckv/base/clock.h"
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/state.h"
@@ -76,7 +79,11 @@ void RunSaver::save_now(const RunRecord& record) {
 }
 
 void RunSaver::finish() {
-  if (background_) background_->wait();
+  if (!background_) return;
+  // Together, not each by itself: so a rank that stops meanwhile is missed.
+  constexpr auto kBetweenLooks = std::chrono::milliseconds(5);
+  while (busy_anywhere()) std::this_thread::sleep_for(kBetweenLooks);
+  background_->wait();
 }
 
 std::optional<checkpoint::SaveDone> RunSaver::take_done() {

@@ -15,7 +15,7 @@ namespace lckv::train {
 /// What training paid for a save.
 struct SaveCost {
   bool skipped = false;  // the one before was still being written
-  double waited_s = 0;   // for the one before
+  double waited_s = 0;   // for the one before, and for the metrics to be on the disk
   double copied_s = 0;   // check and snapshot; 0 for a synchronous save
   double written_s = 0;  // of a synchronous save
   double lost_s() const { return waited_s + copied_s + written_s; }

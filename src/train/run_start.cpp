@@ -1,5 +1,6 @@
 #include "lckv/train/run_start.h"
 
+#include "lckv/base/activity.h"
 #include "lckv/base/log.h"
 #include "lckv/base/text.h"
 #include "lckv/comm/agreement.h"
@@ -28,6 +29,7 @@ void introduce(const config::RunConfig& config, const Trainer& trainer, const Ru
 }
 
 void throw_if(const std::atomic<bool>& stop) {
+  note_progress();
   if (stop) throw Interrupted("stopped while the weights were set");
 }
 

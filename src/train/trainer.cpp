@@ -79,16 +79,6 @@ void Trainer::set_weights(Stream& stream, const Fill& fill) {
   }
 }
 
-void Trainer::set_owned(Stream& stream, const model::OwnedSet& set, const Fill& fill) {
-  for (size_t b = 0; b < table_.buckets.size(); ++b) {
-    const Buffer whole(set.dtype(), weights_.buckets()[b].shape());
-    fill_bucket(table_, static_cast<int>(b), whole.view(), fill);
-    ops::copy(stream, set.parts()[b],
-              model::owned_part(whole.view(), table_, ranks_.grid.dp_rank()));
-    stream.synchronize();
-  }
-}
-
 void Trainer::gather_weights(Stream& stream) {
   const std::vector<View> owned = owned_parts(weights_), masters = owned_masters();
   for (size_t b = 0; b < owned.size(); ++b) {

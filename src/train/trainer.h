@@ -56,8 +56,6 @@ class Trainer {
   /// rows come zeroed.
   using Fill = std::function<void(const model::Parameter& parameter, View local)>;
   void set_weights(Stream& stream, const Fill& fill);
-  /// Sets a moment of the optimizer in the same way.
-  void set_owned(Stream& stream, const model::OwnedSet& set, const Fill& fill);
 
   /// Makes weights whose owned parts alone are up to date whole: rounds the owned masters into the
   /// owned parts, where there are masters, and gathers those over dp. Whoever fills owned_masters()

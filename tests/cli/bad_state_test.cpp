@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "lckv/base/stream_hash.h"
+#include "lckv/base/random.h"
 #include "lckv/base/text.h"
 #include "program.h"
 

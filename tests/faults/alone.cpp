@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <fstream>
 
 #include <signal.h>
 
@@ -61,11 +62,30 @@ std::vector<std::string> run_reference(const Bench& bench) {
   return exit_code == 0 ? read_lines(list) : std::vector<std::string>();
 }
 
+/// What must be found wrong: a state that is lost between the two starts, and metrics with a line
+/// twice after them. 1 when one of them is not.
+int find_planted_faults(const Bench& bench, int64_t last_call) {
+  int unseen = 0;
+  for (const bool lost : {true, false}) {
+    const fs::path trial = bench.base / (lost ? "lost" : "twice"), run = trial / "run";
+    fs::create_directories(trial);
+    start(bench, trial, "first", Fault{last_call, Action::kKill});
+    if (lost) fs::remove_all(state_of(run.string(), bench.steps));
+    const int64_t step = whole_step(trial);
+    const int second = start(bench, trial, "second", std::nullopt);
+    const auto lines = read_lines(run / "metrics.jsonl");
+    if (!lost) std::ofstream(run / "metrics.jsonl", std::ios::app) << lines.front() << "\n";
+    const bool seen = !judge_resumed(bench, trial, step, second).empty();
+    unseen += report(trial.string(), seen ? "" : "a planted fault was not found");
+  }
+  return unseen;
+}
+
 }  // namespace
 
 int kill_test_alone(const fs::path& base, bool asynchronous) {
   const Stopwatch watch;
-  const Bench bench{base, asynchronous, 1};
+  const Bench bench{base, asynchronous, 1, 3};
   make_data(bench);
   const std::vector<std::string> calls = run_reference(bench);
   if (calls.empty()) return report("uninterrupted run", "failed");
@@ -84,7 +104,7 @@ int kill_test_alone(const fs::path& base, bool asynchronous) {
       asynchronous ? "asynchronous" : "synchronous", static_cast<int>(calls.size()),
       static_cast<int>(per_call), static_cast<int>(warned),
       bad == 0 ? "all resumed" : format("{} FAILED", bad).c_str(), watch.elapsed_s());
-  return bad;
+  return bad + find_planted_faults(bench, static_cast<int64_t>(calls.size()));
 }
 
 }  // namespace lckv::test

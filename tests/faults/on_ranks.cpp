@@ -121,7 +121,7 @@ class Ranks {
 
 }  // namespace
 
-Bench bench_on_ranks(const fs::path& base) { return {base, true, 2}; }
+Bench bench_on_ranks(const fs::path& base) { return {base, true, 2, 2}; }
 
 fs::path calls_file(const fs::path& base, int rank) { return base / format("calls-{}", rank); }
 

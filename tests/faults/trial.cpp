@@ -86,7 +86,7 @@ config::RunConfig fault_run(const Bench& bench, const fs::path& trial) {
   run.data.train = {(data / "train.h5").string()};
   run.data.validation = {(data / "validation.h5").string()};
   run.data.sequence_tokens = 8;
-  run.train.steps = kFaultRunSteps;
+  run.train.steps = bench.steps;
   run.train.sequences_per_step = 4;
   run.train.precision = config::Precision::kFp32;
   run.train.threads = 1;
@@ -152,15 +152,15 @@ std::string judge_resumed(const Bench& bench, const fs::path& trial, int64_t who
   if (started_at(log) != std::max<int64_t>(whole_step, 0)) {
     return format("state {} is whole, the second start said: {}", whole_step, log);
   }
-  const fs::path state = state_of((trial / "run").string(), kFaultRunSteps);
-  const fs::path expected = state_of((bench.reference() / "run").string(), kFaultRunSteps);
+  const fs::path state = state_of((trial / "run").string(), bench.steps);
+  const fs::path expected = state_of((bench.reference() / "run").string(), bench.steps);
   const std::string difference = state_difference(state, expected);
   if (!difference.empty()) return "another state than the uninterrupted run's: " + difference;
   if (timeless_metrics((trial / "run").string()) !=
       timeless_metrics((bench.reference() / "run").string())) {
     return "other metrics: " + text_of(trial / "run" / "metrics.jsonl");
   }
-  if (whole_step == kFaultRunSteps) return "";  // nothing was saved, which would have tidied up
+  if (whole_step == bench.steps) return "";  // nothing was saved, which would have tidied up
   const std::string left = temporaries_in(trial / "run");
   return left.empty() ? "" : "left behind by the second start: " + left;
 }

@@ -17,6 +17,7 @@ struct Bench {
   std::filesystem::path base;
   bool asynchronous = true;
   int tensor = 1;
+  int64_t steps = 3;  // with a save after each
 
   std::filesystem::path reference() const { return base / "reference"; }
 };
@@ -24,9 +25,8 @@ struct Bench {
 /// Token stores for fault_run(). Call once, before anything else.
 void make_data(const Bench& bench);
 
-/// A run of a few steps and two saves or more, of which the newest state stays; validates too.
+/// A run of a few steps, of which the newest state stays; validates too.
 config::RunConfig fault_run(const Bench& bench, const std::filesystem::path& trial);
-constexpr int kFaultRunSteps = 3;
 
 /// Carries the run out as the program does: what it says, and what ends it, goes to `<trial>/<log>`
 /// on the rank that speaks. Returns the exit code. Collective.

@@ -20,10 +20,10 @@ namespace {
 
 using data::Hdf5Handle;
 
-constexpr std::array kPlaces = {kAttrFormat, kAttrVersion,   kAttrTokens,     kAttrDocuments,
-                                kAttrVocab,  kAttrKind,      kAttrSha256,     kAttrBos,
-                                kAttrEos,    kAttrDocumentsChecksum,          kTokens,
-                                kDocuments,  kBlockChecksums, kTokenizerModel};
+constexpr std::array kPlaces = {
+    kAttrFormat, kAttrVersion, kAttrTokens,     kAttrDocuments, kAttrVocab,
+    kAttrKind,   kAttrSha256,  kAttrBos,        kAttrEos,       kAttrDocumentsChecksum,
+    kTokens,     kDocuments,   kBlockChecksums, kTokenizerModel};
 
 constexpr int64_t kChunkRows = 16;
 constexpr int64_t kNever = INT64_MAX;
@@ -104,9 +104,9 @@ bool BuiltStore::has(const char* place, Fault fault) const {
 }
 
 int64_t BuiltStore::other_integer(int64_t value) {
-  const std::array edges = {int64_t{0}, int64_t{-1}, int64_t{-2},        value + 1,
-                            value - 1,  INT64_MAX,   INT64_MAX - 1,      INT64_MIN,
-                            int64_t{1} << 31,        int64_t{1} << 40,   int64_t{1} << 60};
+  const std::array edges = {int64_t{0},       int64_t{-1},      int64_t{-2},     value + 1,
+                            value - 1,        INT64_MAX,        INT64_MAX - 1,   INT64_MIN,
+                            int64_t{1} << 31, int64_t{1} << 40, int64_t{1} << 60};
   const auto at = static_cast<size_t>(draw(0, edges.size()));
   return at < edges.size() ? edges[at] : input_.ConsumeIntegral<int64_t>();
 }
@@ -264,8 +264,8 @@ void BuiltStore::write_object(const char* name) {
       return;
     }
     case 2:
-      H5Lcreate_soft(kPlaces[static_cast<size_t>(draw(0, std::ssize(kPlaces) - 1))], file_.get(), name,
-                     H5P_DEFAULT, H5P_DEFAULT);
+      H5Lcreate_soft(kPlaces[static_cast<size_t>(draw(0, std::ssize(kPlaces) - 1))], file_.get(),
+                     name, H5P_DEFAULT, H5P_DEFAULT);
       return;
     case 3:
       H5Lcreate_external("/dev/null", name, file_.get(), name, H5P_DEFAULT, H5P_DEFAULT);
@@ -352,7 +352,7 @@ Hdf5Handle BuiltStore::other_class(bool is_text) {
 }
 
 Hdf5Handle BuiltStore::odd_integer() {
-  const std::array types = {H5T_STD_I8LE, H5T_STD_U16BE, H5T_STD_I16LE, H5T_STD_I32BE,
+  const std::array types = {H5T_STD_I8LE,  H5T_STD_U16BE, H5T_STD_I16LE, H5T_STD_I32BE,
                             H5T_STD_U64LE, H5T_STD_I64BE, H5T_STD_B64LE};
   const auto at = static_cast<size_t>(draw(0, types.size()));
   if (at < types.size()) return copy(types[at]);

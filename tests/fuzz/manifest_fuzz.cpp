@@ -1,5 +1,5 @@
 // Text to checkpoint::parse_manifest. The first byte says what the rest is:
-//   c      what follows the checksum's digits: they are put before it, and are right
+//   c      a manifest without its checksum: the right one is put into it
 //   other  the whole text
 // An accepted manifest is written and read again, and used to read the files of a state of two ranks
 // that lies beside it (rank-00000.safetensors, rank-00001.safetensors; corpus/manifest/state is its
@@ -10,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "json_mutator.h"
 #include "lckv/base/random.h"
 #include "lckv/checkpoint/manifest.h"
 #include "lckv/checkpoint/state.h"
@@ -28,10 +29,13 @@ using nlohmann::json;
 
 constexpr std::string_view kBeforeDigits = "{\n  \"checksum\": \"";
 constexpr std::string_view kZeros = "0000000000000000";
+constexpr std::string_view kAfterDigits = "\",";
 
 std::string manifest_text(Input input) {
-  if (input.byte() != 'c') return input.rest();
-  std::string text = std::string(kBeforeDigits) + std::string(kZeros) + input.rest();
+  const bool is_whole = input.byte() != 'c';
+  if (is_whole || input.rest().empty()) return input.rest();
+  std::string text = format("{}{}{}", kBeforeDigits, kZeros, kAfterDigits);
+  text += input.rest().substr(1);  // behind its brace
   text.replace(kBeforeDigits.size(), kZeros.size(), checkpoint::hash_digits(hash_text(text)));
   return text;
 }
@@ -137,6 +141,11 @@ void check_reading(const std::filesystem::path& folder) {
 
 }  // namespace
 }  // namespace lckv::fuzz
+
+extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size,
+                                          unsigned seed) {
+  return lckv::fuzz::mutate_input(data, size, max_size, seed, 1);
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace lckv::fuzz;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "json_mutator.h"
 #include "lckv/base/random.h"
 #include "lckv/checkpoint/safetensors.h"
 #include "lckv/tensor/buffer.h"
@@ -19,6 +20,7 @@ namespace {
 using checkpoint::SafetensorsFile;
 using checkpoint::SafetensorsHeader;
 using checkpoint::Slice;
+using json = nlohmann::ordered_json;
 
 std::string bytes_of(const ConstView& view) {
   return {static_cast<const char*>(view.raw()), static_cast<size_t>(view.bytes())};
@@ -138,12 +140,17 @@ void check_use(const SafetensorsFile& file) {
   check_written_again(file, tensors);
 }
 
-std::string with_length_and_data(std::string_view header, size_t data_bytes) {
+std::string counted_bytes(size_t count) {
+  std::string bytes(count, '\0');
+  for (size_t i = 0; i < count; ++i) bytes[i] = static_cast<char>(i * 37 + i / 256);
+  return bytes;
+}
+
+std::string with_length_and_data(const std::string& header, size_t data_bytes) {
+  static const std::string data = counted_bytes(size_t{1} << 16);
   const uint64_t length = header.size();
-  std::string file(reinterpret_cast<const char*>(&length), sizeof(length));
-  file += header;
-  for (size_t i = 0; i < data_bytes; ++i) file += static_cast<char>(i * 37 + i / 256);
-  return file;
+  return std::string(reinterpret_cast<const char*>(&length), sizeof(length)) + header +
+         data.substr(0, data_bytes);
 }
 
 std::string file_from(Input input) {
@@ -152,8 +159,39 @@ std::string file_from(Input input) {
   return with_length_and_data(input.rest(), data_bytes);
 }
 
+/// Bytes of the tensor that an entry of a header describes; 0 when it describes none.
+uint64_t bytes_described(const json& entry) {
+  if (!entry.is_object() || !entry.contains("dtype") || !entry.contains("shape")) return 0;
+  const json &dtype = entry["dtype"], &shape = entry["shape"];
+  const auto type =
+      dtype.is_string() ? checkpoint::stored_type_from(dtype.get<std::string>()) : std::nullopt;
+  auto bytes = static_cast<uint64_t>(type ? checkpoint::size_bytes(*type) : 1);
+  for (const json& extent : shape) bytes *= extent.is_number_integer() ? extent.get<uint64_t>() : 0;
+  return bytes;
+}
+
+/// Most of the time, offsets and amount of data that fit shapes and dtypes again.
+void repair(uint8_t* head, json& header, Dice& dice) {
+  if (below(dice, 4) == 0 || !header.is_object()) return;
+  uint64_t at = 0;
+  for (json& entry : header) {
+    if (!entry.is_object() || !entry.contains("data_offsets")) continue;
+    const uint64_t begin = at;
+    at += bytes_described(entry);
+    entry["data_offsets"] = {begin, at};
+  }
+  head[1] = static_cast<uint8_t>(at);
+  head[2] = static_cast<uint8_t>(at >> 8);
+}
+
 }  // namespace
 }  // namespace lckv::fuzz
+
+extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size,
+                                          unsigned seed) {
+  constexpr size_t kHeadBytes = 3;
+  return lckv::fuzz::mutate_input(data, size, max_size, seed, kHeadBytes, lckv::fuzz::repair);
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace lckv::fuzz;

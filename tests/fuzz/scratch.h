@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "lckv/base/text.h"
 #include "fuzz.h"
+#include "lckv/base/text.h"
 
 namespace lckv::fuzz {
 

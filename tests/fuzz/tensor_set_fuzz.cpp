@@ -1,8 +1,9 @@
 // Text to checkpoint::TensorSet as model.safetensors.index.json, in a folder that holds one.safetensors
-// (tensors a, b), two.safetensors (c) and a sub-folder with a file three.safetensors (d).
+// (tensors a, b), two.safetensors (c) and a sub-folder sub with a file three.safetensors (c).
 #include <optional>
 #include <vector>
 
+#include "json_mutator.h"
 #include "lckv/checkpoint/tensor_set.h"
 #include "lckv/tensor/buffer.h"
 #include "scratch.h"
@@ -25,7 +26,7 @@ void write_files(const std::filesystem::path& folder) {
   std::filesystem::create_directory(folder / "sub");
   write_tensors(folder / "one.safetensors", {"a", "b"});
   write_tensors(folder / "two.safetensors", {"c"});
-  write_tensors(folder / "sub" / "three.safetensors", {"d"});
+  write_tensors(folder / "sub" / "three.safetensors", {"c"});
 }
 
 void check_use(const TensorSet& set, const std::filesystem::path& folder) {
@@ -41,6 +42,11 @@ void check_use(const TensorSet& set, const std::filesystem::path& folder) {
 
 }  // namespace
 }  // namespace lckv::fuzz
+
+extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size,
+                                          unsigned seed) {
+  return lckv::fuzz::mutate_input(data, size, max_size, seed, 0);
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace lckv::fuzz;

@@ -43,8 +43,7 @@ void check_documents(const TokenStore& store, const BuiltStore& built) {
           "documents are read as written");
   if (!is_read) return;
   require(std::ssize(starts) == store.info().documents + 1 && starts.front() == 0 &&
-              starts.back() == store.info().tokens &&
-              std::is_sorted(starts.begin(), starts.end()),
+              starts.back() == store.info().tokens && std::is_sorted(starts.begin(), starts.end()),
           "documents ascend to the number of tokens");
 }
 

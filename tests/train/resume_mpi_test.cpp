@@ -39,6 +39,18 @@ class ResumeOnGrid : public testing::Test {
  protected:
   ResumeOnGrid() { set_log_quiet(true); }
 
+  /// One that takes no time: its laws are exact.
+  static config::RunConfig quick_run(const std::string& name) {
+    config::RunConfig run = shared_run(name);
+    run.model.hidden_size = 16;
+    run.model.intermediate_size = 16;
+    run.model.num_hidden_layers = 3;
+    run.model.layer_types = "0_2_2";
+    run.data.sequence_tokens = 16;
+    run.train.precision = config::Precision::kFp32;
+    return run;
+  }
+
   static config::RunConfig with(config::RunConfig run, const std::string& name, bool asynchronous) {
     run.output += "-" + name;
     run.checkpoint.asynchronous = asynchronous;
@@ -74,7 +86,7 @@ class ResumeOnGrid : public testing::Test {
 };
 
 TEST_F(ResumeOnGrid, AContinuedRunEqualsTheUninterruptedOneBitForBit) {
-  const config::RunConfig run = shared_run("resume");
+  const config::RunConfig run = quick_run("resume");
   for (const int tensor : extents()) {
     for (const bool asynchronous : {true, false}) {
       const std::string name = format("{}-{}", tensor, asynchronous);
@@ -89,7 +101,7 @@ TEST_F(ResumeOnGrid, AContinuedRunEqualsTheUninterruptedOneBitForBit) {
 }
 
 TEST_F(ResumeOnGrid, AsynchronousSavesWriteTheBytesOfSynchronousOnes) {
-  const config::RunConfig run = shared_run("asynchronous");
+  const config::RunConfig run = quick_run("asynchronous");
   for (const int tensor : extents()) {
     const config::RunConfig at_once = with(run, format("{}-at-once", tensor), false);
     const config::RunConfig beside = with(run, format("{}-beside", tensor), true);
