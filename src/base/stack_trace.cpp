@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstdint>
 #include <cstdlib>
 #include <mutex>
 #include <thread>
@@ -101,16 +100,16 @@ std::string readable(const char* symbol) {
 
 /// A return address lies behind its call, in the next function when the call is the last of its
 /// own; so the byte before it is looked up.
-std::string describe(void* frame, bool returns_there) {
-  const auto address = reinterpret_cast<uintptr_t>(frame) - (returns_there ? 1 : 0);
+std::string describe(const void* frame, bool returns_there) {
+  const char* address = static_cast<const char*>(frame) - (returns_there ? 1 : 0);
   Dl_info found{};
-  if (dladdr(reinterpret_cast<void*>(address), &found) == 0) return format("{:#x}", address);
+  if (dladdr(address, &found) == 0) return format("{}", static_cast<const void*>(address));
   const std::string path = found.dli_fname;
-  const std::string place = format("{}+{:#x}", path.substr(path.rfind('/') + 1),
-                                   address - reinterpret_cast<uintptr_t>(found.dli_fbase));
+  std::string place = format("{}+{:#x}", path.substr(path.rfind('/') + 1),
+                             address - static_cast<const char*>(found.dli_fbase));
   if (found.dli_sname == nullptr) return place;
   return format("{}+{:#x} ({})", readable(found.dli_sname),
-                address - reinterpret_cast<uintptr_t>(found.dli_saddr), place);
+                address - static_cast<const char*>(found.dli_saddr), place);
 }
 
 std::string captured_stack() {
@@ -124,7 +123,7 @@ std::string captured_stack() {
 std::string stack_of(pid_t thread) {
   capture.state.store(thread);
   const bool asked = syscall(SYS_tgkill, getpid(), thread, trace_signal()) == 0;
-  const std::string text =
+  std::string text =
       asked && answered(thread) ? captured_stack() : "  does not answer: blocked in the kernel\n";
   capture.state.store(Capture::kNobody);
   return text;

@@ -74,22 +74,25 @@ void CollectiveSlot::end() {
   last_.under_way = false;
 }
 
-CollectiveState CollectiveSlot::state() const {
+CollectiveState CollectiveSlot::state() const { return state_at(now_ns()); }
+
+CollectiveState CollectiveSlot::state_at(int64_t time_ns) const {
   const bool runs_in_main =
       last_.lane == Lane::kBlocking && last_.group.waiting == Waiting::kPrompt;
   const std::lock_guard lock(mutex_);
   CollectiveState state = last_;
   state.main_waits = state.under_way && (runs_in_main || main_waits_);
-  state.age_s = static_cast<double>(now_ns() - begun_ns_) * 1e-9;
+  state.age_s = static_cast<double>(time_ns - begun_ns_) * 1e-9;
   return state;
 }
 
 std::vector<CollectiveState> collectives_here() {
   std::vector<CollectiveState> states;
+  const int64_t now = now_ns();  // one for all: ages are compared
   {
     const std::lock_guard lock(log().mutex);
     for (const CollectiveSlot* slot : log().slots) {
-      states.push_back(slot->state());
+      states.push_back(slot->state_at(now));
       if (states.back().number < 0) states.pop_back();
     }
   }

@@ -71,6 +71,8 @@ class CollectiveSlot {
   };
 
   CollectiveState state() const;
+  /// Its age being counted up to that time of the monotonic clock.
+  CollectiveState state_at(int64_t time_ns) const;
 
  private:
   CollectiveState last_;  // age_s and main_waits are not kept up

@@ -3,19 +3,14 @@
 #include <algorithm>
 #include <map>
 #include <set>
-#include <utility>
+#include <tuple>
 
 namespace lckv::comm {
 
 namespace {
 
-/// What tells a call from every other of the world.
-struct CallKey {
-  int32_t split, first;
-  Lane lane;
-  int64_t number;
-  auto operator<=>(const CallKey&) const = default;
-};
+/// What tells a call from every other of the world: the group's split and first rank, lane, number.
+using CallKey = std::tuple<int32_t, int32_t, Lane, int64_t>;
 CallKey key_of(const CollectiveState& call) {
   return {call.group.split, call.group.first, call.lane, call.number};
 }

@@ -60,7 +60,7 @@ std::string lane(const CollectiveState& call) {
 
 std::string describe_lag(LagReason reason, const std::vector<HeardRank>& ranks, int rank) {
   const HeardRank& heard = at(ranks, rank);
-  const std::string name = who(ranks, rank);
+  std::string name = who(ranks, rank);
   const std::string phase = heard.record.phase.string();
   switch (reason) {
     case LagReason::kSilent:

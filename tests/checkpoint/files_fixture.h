@@ -30,7 +30,9 @@ class FilesTest : public testing::Test {
  protected:
   explicit FilesTest(const std::filesystem::path& where = testing::TempDir()) {
     const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = where / ("lckv_" + std::string(test->test_suite_name()) + "." + test->name());
+    std::string name = std::string("lckv_") + test->test_suite_name() + "." + test->name();
+    std::replace(name.begin(), name.end(), '/', '_');  // of a test with parameters
+    folder_ = where / (name + "." + std::to_string(::getpid()));
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
   }

@@ -41,8 +41,7 @@ std::string trainer_object(int64_t step, double loss, int64_t best_step, double 
 class CheckpointCommand : public testing::Test {
  protected:
   CheckpointCommand()
-      : folder_(fresh_folder("checkpoint_" +
-                             std::string(testing::UnitTest::GetInstance()->current_test_info()->name()))),
+      : folder_(fresh_folder("checkpoint_" + std::to_string(getpid()))),
         run_(folder_ / "run") {}
   ~CheckpointCommand() override { fs::remove_all(folder_); }
 

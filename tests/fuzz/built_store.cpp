@@ -59,6 +59,16 @@ bool holds_pointers(hid_t type) {
          H5Tdetect_class(type, H5T_REFERENCE) > 0;
 }
 
+bool is_number(hid_t type) {
+  return H5Tget_class(type) == H5T_INTEGER || H5Tget_class(type) == H5T_FLOAT;
+}
+
+/// What to write values of the type `right` as, into a file that has `type`: HDF5 converts numbers, of
+/// anything else the bytes are as good as others.
+hid_t memory_type(hid_t right, hid_t type) {
+  return is_number(right) && is_number(type) ? right : type;
+}
+
 /// `bytes` over and over, as many as `space` holds elements of `type`.
 std::string filled(const std::string& bytes, hid_t type, hid_t space) {
   const auto elems = static_cast<size_t>(std::max<hssize_t>(H5Sget_select_npoints(space), 0));
@@ -92,6 +102,8 @@ void BuiltStore::draw_content() {
   for (size_t i = 0; i < ids_.size(); ++i) {
     ids_[i] = static_cast<int32_t>(rng.below(i, static_cast<uint64_t>(vocab_)));
   }
+  is_outside_ = draw(0, 7) == 3 && vocab_ != kMaxVocabOfUint16 && vocab_ < INT32_MAX;
+  if (is_outside_) ids_.back() = vocab_;
   starts_ = {0};
   for (int64_t i = draw(0, 4); i > 0; --i) starts_.push_back(draw(0, std::ssize(ids_)));
   starts_.push_back(std::ssize(ids_));
@@ -113,7 +125,7 @@ int64_t BuiltStore::other_integer(int64_t value) {
 
 void BuiltStore::write(const std::string& path) {
   is_old_ = draw(0, 15) == 1;
-  is_wrong_ = is_old_;
+  is_wrong_ = is_old_ || is_outside_;
   write_content(path);
   if (draw(0, 3) == 1) damage(path);
 }
@@ -177,7 +189,7 @@ void BuiltStore::write_integer(const char* name, int64_t value) {
     is_wrong_ |= other != value;
     value = other;
   }
-  write_attribute(name, type_of(name, H5T_STD_I64LE, false),
+  write_attribute(name, H5T_STD_I64LE, type_of(name, H5T_STD_I64LE, false),
                   {reinterpret_cast<const char*>(&value), sizeof(value)});
 }
 
@@ -188,17 +200,19 @@ void BuiltStore::write_text(const char* name, std::string value) {
     value = other;
   }
   const Hdf5Handle right = text_type(std::max<size_t>(value.size(), 1));
-  write_attribute(name, type_of(name, right.get(), true), value);
+  write_attribute(name, right.get(), type_of(name, right.get(), true), value);
 }
 
-void BuiltStore::write_attribute(const char* name, Handle type, const std::string& bytes) {
+void BuiltStore::write_attribute(const char* name, hid_t right, Handle type,
+                                 const std::string& bytes) {
   is_wrong_ |= has(name, Fault::kMissing) || has(name, Fault::kType);
   if (has(name, Fault::kMissing)) return;
   const Hdf5Handle space = attribute_space(name);
   const Hdf5Handle attribute(
       H5Acreate2(file_.get(), name, type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT));
   if (!attribute.valid() || holds_pointers(type.get())) return;
-  H5Awrite(attribute.get(), type.get(), filled(bytes, type.get(), space.get()).data());
+  const hid_t memory = memory_type(right, type.get());
+  H5Awrite(attribute.get(), memory, filled(bytes, memory, space.get()).data());
 }
 
 Hdf5Handle BuiltStore::attribute_space(const char* name) {
@@ -227,11 +241,11 @@ void BuiltStore::write_list(const char* name, hid_t type, const std::vector<T>& 
     bytes[static_cast<size_t>(draw(0, std::ssize(bytes) - 1))] ^= 1;
     is_wrong_ = true;
   }
-  write_list(name, type_of(name, type, false), bytes, std::ssize(rows), promised);
+  write_list(name, type, type_of(name, type, false), bytes, std::ssize(rows), promised);
 }
 
-void BuiltStore::write_list(const char* name, Handle type, std::string bytes, int64_t rows,
-                            int64_t promised) {
+void BuiltStore::write_list(const char* name, hid_t right, Handle type, const std::string& bytes,
+                            int64_t rows, int64_t promised) {
   const bool is_optional = name == std::string_view(kTokenizerModel);
   is_wrong_ |= !is_optional && (has(name, Fault::kMissing) || has(name, Fault::kType));
   if (has(name, Fault::kMissing)) return;
@@ -248,9 +262,10 @@ void BuiltStore::write_list(const char* name, Handle type, std::string bytes, in
     const hsize_t first = 0, count = static_cast<hsize_t>(rows);
     H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, &first, nullptr, &count, nullptr);
   }
-  const std::string buffer = filled(bytes, type.get(), space.get());
-  const Handle memory = simple_space({static_cast<hsize_t>(H5Sget_select_npoints(space.get()))});
-  H5Dwrite(list.get(), type.get(), memory.get(), space.get(), H5P_DEFAULT, buffer.data());
+  const hid_t memory = memory_type(right, type.get());
+  const Handle target = simple_space({static_cast<hsize_t>(H5Sget_select_npoints(space.get()))});
+  H5Dwrite(list.get(), memory, target.get(), space.get(), H5P_DEFAULT,
+           filled(bytes, memory, space.get()).data());
 }
 
 void BuiltStore::write_object(const char* name) {

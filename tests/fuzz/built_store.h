@@ -33,7 +33,7 @@ class BuiltStore {
   void write(const std::string& path);
 
   /// Nothing was wrong with what the file says of its tokens before it was damaged.
-  bool is_true() const { return faults_.empty() && promised_ == 0 && !is_old_; }
+  bool is_true() const { return faults_.empty() && promised_ == 0 && !is_old_ && !is_outside_; }
   /// Nor was it damaged.
   bool is_sound() const { return is_true() && !is_damaged_; }
   /// And its tokenizer is there.
@@ -57,10 +57,11 @@ class BuiltStore {
   void damage(const std::string& path);
   void write_integer(const char* name, int64_t value);
   void write_text(const char* name, std::string value);
-  void write_attribute(const char* name, Handle type, const std::string& bytes);
+  void write_attribute(const char* name, hid_t right, Handle type, const std::string& bytes);
   template <class T>
   void write_list(const char* name, hid_t type, const std::vector<T>& rows, int64_t promised = 0);
-  void write_list(const char* name, Handle type, std::string bytes, int64_t rows, int64_t promised);
+  void write_list(const char* name, hid_t right, Handle type, const std::string& bytes,
+                  int64_t rows, int64_t promised);
   void write_object(const char* name);
 
   Handle type_of(const char* name, hid_t right, bool is_text);
@@ -80,7 +81,8 @@ class BuiltStore {
   int64_t promised_ = 0;  // rows of `tokens` and `documents` beyond those written
   std::map<std::string, Fault> faults_;
   bool is_wrong_ = false, is_damaged_ = false;
-  bool is_old_ = false;  // a file as HDF5 1.8 writes it
+  bool is_old_ = false;      // a file as HDF5 1.8 writes it
+  bool is_outside_ = false;  // the last token, of the vocabulary
   Handle file_;
 };
 

@@ -57,7 +57,7 @@ Buffer counted(DType dtype, const Shape& shape) {
 void write_files(const std::filesystem::path& folder) {
   const Buffer a = counted(DType::kF32, {2, 3}), b = counted(DType::kBF16, {2, 2}),
                rest = counted(DType::kBF16, {1, 2}), scalar = counted(DType::kF64, {}),
-               empty = counted(DType::kI64, {0, 4});
+               empty = counted(DType::kI64, {0, 4, 3});
   checkpoint::write_safetensors(folder / "rank-00000.safetensors",
                                 std::vector<NamedTensor>{{"a", a.view(), DType::kF32},
                                                          {"b[0:2, 0:2]", b.view(), DType::kBF16}});
@@ -93,10 +93,15 @@ void check_written_again(const Manifest& manifest, const std::string& read_text)
 }
 
 void check_damage_is_noticed(const Manifest& manifest) {
-  std::string text = format_manifest(manifest);
+  constexpr uint64_t kTrials = 16;
+  const std::string text = format_manifest(manifest);
   const CounterRng rng(text.size(), hash_text(text));
-  text[rng.below(0, text.size())] ^= static_cast<char>(1 << rng.below(1, 8));
-  require(!parsed(text), "a flipped bit is noticed");
+  for (uint64_t trial = 0; trial < kTrials; ++trial) {
+    std::string damaged = text;
+    damaged[rng.below(2 * trial, text.size())] ^=
+        static_cast<char>(1 << rng.below(2 * trial + 1, 8));
+    require(!parsed(damaged), "a flipped bit is noticed");
+  }
 }
 
 void check_pieces(const Manifest& manifest) {

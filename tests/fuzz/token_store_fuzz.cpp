@@ -60,6 +60,7 @@ void check_use(const TokenStore& store, const BuiltStore& built) {
 
 // HDF5 forgets a few bytes when it refuses a file.
 extern "C" const char* __lsan_default_suppressions() { return "leak:libhdf5"; }
+extern "C" const char* __lsan_default_options() { return "print_suppressions=0"; }
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
   // HDF5 clears half a megabyte per file; it is to keep that memory.

@@ -28,7 +28,7 @@ struct Extents {
 
 /// All grids of up to four ranks; of a world of eight a few that four do not have.
 std::vector<Extents> grids() {
-  if (world().size() == 8) return {{1, 1}, {3, 1}, {8, 1}, {2, 4}, {1, 8}};
+  if (world().size() == 8) return {{1, 1}, {8, 1}, {2, 4}};
   std::vector<Extents> fitting;
   for (const Extents& grid : {Extents{1, 1}, {2, 1}, {1, 2}, {3, 1}, {4, 1}, {2, 2}, {1, 4}}) {
     if (grid.ranks() <= world().size()) fitting.push_back(grid);
