@@ -3,7 +3,7 @@
 #   usage: tools/fuzz.sh [SECONDS] [NAME...]     SECONDS of each, default 60; NAME: safetensors, tensor_set, manifest, run_file, token_store
 #   FUZZ_SEED (default 1), FUZZ_JOBS (fuzzers side by side, default one per core)
 # Fails, naming the input, on a crash, an undefined operation, a leak, an input that takes 10 s or 1 GiB, or a law that does not hold.
-# tests/fuzz/README.md says what to do with such an input.
+# The input is written to findings/ in the build folder; run the fuzzer on it again to see the message.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 build_dir=${BUILD_DIR:-build-fuzz}

@@ -29,19 +29,16 @@ class Search {
       : ranks_(ranks), limits_(limits) {}
 
   std::optional<Stall> run() {
-    for (int rank = 0; rank < size(); ++rank) {
-      if (!answers(rank) || record(rank).leaves) continue;
-      for (const CollectiveState& call : record(rank).collectives()) {
-        if (call.under_way && !is_patient(call) && age_s(rank, call) > limits_.stall_s) {
-          explained(rank, call);
-        }
-      }
-    }
-    return conclusion();
+    follow_calls_older_than(limits_.stall_s);
+    std::optional<Stall> stall = conclusion();
+    if (!stall) return stall;
+    // Who waits for the same ranks, but not too long yet, is only told of.
+    follow_calls_older_than(limits_.stall_s / 2);
+    stall->calls = stalled_calls(stall->reason, {stall->ranks.begin(), stall->ranks.end()});
+    return stall;
   }
 
  private:
-  /// A rank that waits in a call.
   /// A call that was followed, as the first rank has it that led there.
   struct Followed {
     const CollectiveState* call;
@@ -70,6 +67,17 @@ class Search {
       if (same_lane(own, call)) return &own;
     }
     return nullptr;
+  }
+
+  void follow_calls_older_than(double limit_s) {
+    for (int rank = 0; rank < size(); ++rank) {
+      if (!answers(rank) || record(rank).leaves) continue;
+      for (const CollectiveState& call : record(rank).collectives()) {
+        if (call.under_way && !is_patient(call) && age_s(rank, call) > limit_s) {
+          explained(rank, call);
+        }
+      }
+    }
   }
 
   /// The other ranks of its group; of one without a rule those that have begun a call in it.
@@ -197,29 +205,41 @@ class Search {
     for (const auto& [reason, ranks] : lagging_) {  // in the order of LagReason
       const bool guessed = reason == LagReason::kCircle || reason == LagReason::kTransport;
       if (guessed && progresses_) return std::nullopt;
-      return Stall{.reason = reason,
-                   .ranks = {ranks.begin(), ranks.end()},
-                   .calls = stalled_calls(reason, ranks)};
+      return Stall{.reason = reason, .ranks = {ranks.begin(), ranks.end()}, .calls = {}};
     }
     return std::nullopt;
   }
 
-  /// Every call on the way, with all that wait in it, also those that do not wait too long yet.
+  /// The calls that ranks of `lagging` hold up, then those that ranks waiting there hold up, and so
+  /// on; each with all that wait in it.
   std::vector<StalledCall> stalled_calls(LagReason reason, const std::set<int>& lagging) const {
     // Where a rank does not come, whatever else it waits in is not worth a word.
     const bool comes = reason == LagReason::kMismatch || reason == LagReason::kCircle ||
                        reason == LagReason::kTransport;
-    std::vector<StalledCall> calls;
+    std::vector<StalledCall> others;
     for (const auto& [key, followed] : followed_) {
-      StalledCall stalled = stalled_call(*followed.call, comes ? std::set<int>{} : lagging);
-      stalled.missing.assign(followed.missing.begin(), followed.missing.end());
-      if (!stalled.waiting.empty()) calls.push_back(std::move(stalled));
+      others.push_back(stalled_call(*followed.call, comes ? std::set<int>{} : lagging));
+      others.back().missing.assign(followed.missing.begin(), followed.missing.end());
+      if (others.back().waiting.empty()) others.pop_back();
     }
-    std::stable_partition(calls.begin(), calls.end(), [&](const StalledCall& call) {
-      return std::any_of(call.missing.begin(), call.missing.end(),
-                         [&](int rank) { return lagging.count(rank) > 0; });
-    });
+    std::vector<StalledCall> calls;
+    for (std::set<int> reached = lagging; !reached.empty();) {
+      const auto begin = std::stable_partition(
+          others.begin(), others.end(),
+          [&](const StalledCall& call) { return !is_held_up_by(reached, call); });
+      reached.clear();
+      for (auto call = begin; call != others.end(); ++call) {
+        reached.insert(call->waiting.begin(), call->waiting.end());
+        calls.push_back(std::move(*call));
+      }
+      others.erase(begin, others.end());
+    }
     return calls;
+  }
+
+  static bool is_held_up_by(const std::set<int>& ranks, const StalledCall& call) {
+    const std::vector<int>& by = call.missing.empty() ? call.waiting : call.missing;
+    return std::any_of(by.begin(), by.end(), [&](int rank) { return ranks.count(rank) > 0; });
   }
 
   StalledCall stalled_call(const CollectiveState& call, const std::set<int>& left_out) const {

@@ -37,7 +37,8 @@ struct StalledCall {
 struct Stall {
   LagReason reason;
   std::vector<int> ranks;          // that lag, in ascending order
-  std::vector<StalledCall> calls;  // those that a rank which lags is missing in come first
+  std::vector<StalledCall> calls;  // that they hold up, directly, then through others; also where
+                                   // the ranks wait not yet too long, but half of that
 };
 
 /// Whether a collective of the world has stalled, and because of whom. Pure. Starts from every call

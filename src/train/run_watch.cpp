@@ -61,7 +61,7 @@ void RunWatch::show_health() {
   if (status_ == nullptr) return;
   StatusPage::SlowestRank slowest;
   for (const comm::RankHealth& rank : watchdog_.health()) {
-    if (rank.age_s > slowest.age_s) slowest = {rank.rank, rank.age_s};
+    if (rank.heard && !rank.left && rank.age_s > slowest.age_s) slowest = {rank.rank, rank.age_s};
   }
   status_->update([&](StatusPage& page) { page.health.slowest_rank = slowest; });
 }

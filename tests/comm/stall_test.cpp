@@ -266,6 +266,40 @@ TEST(FindStall, ListsWhoWaitsAndForWhom) {
   EXPECT_EQ(stall->calls[1].age_s, 12);
 }
 
+TEST(FindStall, ListsWhoWaitsForTheSameRanksButNotTooLongYet) {
+  const auto [tp, dp] = grid_of_pairs();
+  const auto listed = [&, &tp = tp, &dp = dp](double age_s) {
+    RanksOnPaper ranks(4);
+    ranks.at(1, {under_way(dp[1], 7, 11)}, 11);
+    ranks.at(3, {}, 11);
+    ranks.at(2, {under_way(tp[1], 3, age_s)}, age_s);
+    ranks.at(0, {under_way(dp[0], 7, age_s)}, age_s);  // for 2
+    const auto stall = find_stall(ranks.heard, kLimits);
+    EXPECT_EQ(stall->ranks, std::vector<int>{3});
+    std::vector<int> waiting;
+    for (const StalledCall& call : stall->calls) {
+      waiting.insert(waiting.end(), call.waiting.begin(), call.waiting.end());
+    }
+    return waiting;
+  };
+  EXPECT_THAT(listed(5.1), ElementsAre(2, 1, 0));
+  EXPECT_THAT(listed(4.9), ElementsAre(1));
+}
+
+TEST(FindStall, DoesNotListWhoWaitsForOthers) {
+  const auto [tp, dp] = grid_of_pairs();
+  RanksOnPaper ranks(4);
+  ranks.at(0, {under_way(tp[0], 3, 11)}, 11);
+  ranks.at(1, {}, 11);
+  ranks.at(2, {under_way(tp[1], 3, 11)}, 11);  // for one that computes
+  ranks.at(3, {}, 1);
+  const auto stall = find_stall(ranks.heard, kLimits);
+  ASSERT_TRUE(stall.has_value());
+  EXPECT_EQ(stall->ranks, std::vector<int>{1});
+  ASSERT_EQ(stall->calls.size(), 1u);
+  EXPECT_THAT(stall->calls[0].waiting, ElementsAre(0));
+}
+
 /// 4096 ranks, all of them held up by one: judged in less than the time between two records.
 TEST(FindStall, IsFastInALargeWorld) {
   constexpr int kRanks = 4096, kTp = 8;

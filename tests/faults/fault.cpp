@@ -1,5 +1,6 @@
 #include "fault.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <system_error>
@@ -52,8 +53,9 @@ std::vector<std::string> FaultyDisk::calls() const {
 int FaultyDisk::on_call(std::string_view call) {
   const std::lock_guard lock(mutex_);
   calls_.emplace_back(call);
+  newest_ = std::max(newest_, newest_step(run_folder_));
   if (!fault_ || static_cast<int64_t>(calls_.size()) != fault_->call) return 0;
-  write_lines(witness_, {std::to_string(newest_step(run_folder_))});
+  write_lines(witness_, {std::to_string(newest_)});
   if (fault_->action != Action::kKill) return error_number(fault_->action);
   kill(getpid(), SIGKILL);
   for (;;) pause();

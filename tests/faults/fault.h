@@ -25,8 +25,8 @@ struct Fault {
 /// Counts the calls of this process that change the disk, and lets one of them go wrong.
 class FaultyDisk {
  public:
-  /// When the fault happens, the step of the newest state that stands in `run_folder` is written
-  /// into `witness`; -1 when there is none.
+  /// When the fault happens, the step of the newest state that has stood in `run_folder` until then
+  /// is written into `witness`; -1 when there was none.
   FaultyDisk(std::filesystem::path run_folder, std::filesystem::path witness,
              std::optional<Fault> fault);
 
@@ -40,6 +40,7 @@ class FaultyDisk {
   std::optional<Fault> fault_;
   mutable std::mutex mutex_;  // of the next; training and saves have threads of their own
   std::vector<std::string> calls_;
+  int64_t newest_ = -1;
   checkpoint::ScopedFileCallHook hook_;
 };
 

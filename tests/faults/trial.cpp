@@ -147,7 +147,7 @@ std::string judge_resumed(const Bench& bench, const fs::path& trial, int64_t who
   if (witness.empty()) return "the fault did not come";
   const int64_t stood = std::stoll(witness.front());
   if (whole_step < stood) {
-    return format("state {} stood when the fault came, {} was found later", stood, whole_step);
+    return format("state {} had stood when the fault came, {} was found later", stood, whole_step);
   }
   if (started_at(log) != std::max<int64_t>(whole_step, 0)) {
     return format("state {} is whole, the second start said: {}", whole_step, log);

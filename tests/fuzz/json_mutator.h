@@ -3,18 +3,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <random>
 
 #include <nlohmann/json.hpp>
 
-extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
+#include "dice.h"
 
 namespace lckv::fuzz {
-
-using Dice = std::minstd_rand;
-
-/// 0 .. bound-1.
-inline size_t below(Dice& dice, size_t bound) { return dice() % bound; }
 
 /// Changes one value of the JSON, or the members of one object or array: byte by byte, hardly ever is
 /// a number, a name or a list exchanged for another that is JSON still.

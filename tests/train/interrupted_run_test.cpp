@@ -102,6 +102,9 @@ class InterruptedRun : public testing::Test {
   void expect_to_continue_around_skips() {
     const std::string dense = save_every_step();
     const std::vector<bool> applied = applied_steps(run_.output);
+    const auto end = record_of(state_of(run_.output, run_.train.steps)).position;
+    EXPECT_EQ(end.skipped, std::count(applied.begin(), applied.end(), false));
+    EXPECT_EQ(end.updates, std::count(applied.begin(), applied.end(), true));
     std::set<int64_t> steps;
     for (size_t i = 1; i + 1 < applied.size(); ++i) {
       const auto before = static_cast<int64_t>(i);
