@@ -43,7 +43,8 @@ void AtomicFile::write(const void* bytes, size_t size_bytes) {
 
 void AtomicFile::close() {
   // Network file systems report a full disk here.
-  if (file_calls::close(std::exchange(descriptor_, -1)) != 0) throw_io_error(path_, "close the file", errno);
+  if (file_calls::close(std::exchange(descriptor_, -1)) != 0)
+    throw_io_error(path_, "close the file", errno);
 }
 
 FileSummary AtomicFile::commit() {

@@ -69,8 +69,19 @@ void check_all_is_read(RunText text) {
   require(!accepts([&] { parse(text); }), "a line at the end is read");
 }
 
+/// What those who use a model rely on.
+void check_model(const ModelConfig& model) {
+  const auto layers = static_cast<size_t>(model.num_hidden_layers);
+  require(model.layer_types.empty() || split(model.layer_types, '_').size() == layers,
+          "layer_types has an entry for each layer");
+  require(model.head_dim != 0 || model.hidden_size % model.num_attention_heads == 0,
+          "heads have a width");
+  require(model.from.empty(), "no other file is left to read");
+}
+
 void check_use(const RunText& text, const RunConfig& run) {
   require(validate(run).empty(), "an accepted run is valid");
+  check_model(run.model);
   for (const int64_t copies : {1, 2, 3, 65536}) validate_grid(run, copies);
   check_written_again(run);
   check_hf_json(run.model);
