@@ -42,6 +42,28 @@ ordered_json to_json(const Manifest::Tensor& tensor) {
   return json;
 }
 
+/// The value itself or nothing: get() alone turns 1.5 into 1 and 2^64 - 1 into -1.
+int64_t count_from(const ordered_json& json) {
+  if (!json.is_number_unsigned() || json.get<uint64_t>() > INT64_MAX) {
+    throw std::invalid_argument("not a count: " + json.dump());
+  }
+  return json.get<int64_t>();
+}
+
+/// The member of that name, an object: items() takes null for an empty one, and numbers a list.
+const ordered_json& object_at(const ordered_json& json, const char* member) {
+  const ordered_json& object = json.at(member);
+  if (!object.is_object()) throw std::invalid_argument(format("{}: not an object", member));
+  return object;
+}
+
+std::vector<int64_t> counts_from(const ordered_json& json) {
+  if (!json.is_array()) throw std::invalid_argument("not a list: " + json.dump());
+  std::vector<int64_t> counts;
+  for (const auto& count : json) counts.push_back(count_from(count));
+  return counts;
+}
+
 uint64_t hash_from(const ordered_json& json) {
   const auto digits = json.get<std::string>();
   uint64_t hash = 0;
@@ -61,11 +83,11 @@ std::string plain_name(const std::string& file) {
 }
 
 Shape shape_from(const ordered_json& json) {
-  const auto extents = json.get<std::vector<int64_t>>();
+  const std::vector<int64_t> extents = counts_from(json);
   constexpr int64_t kMaxElems = int64_t{1} << 59;  // bytes of any dtype fit 63 bits
   int64_t elems = 1;
   for (const int64_t extent : extents) {
-    if (extent < 0 || extent > kMaxElems || (extent > 0 && elems > kMaxElems / extent)) {
+    if (extent > kMaxElems || (extent > 0 && elems > kMaxElems / extent)) {
       throw std::invalid_argument(format("extent {}", extent));
     }
     elems *= extent;
@@ -76,6 +98,16 @@ Shape shape_from(const ordered_json& json) {
   return Shape(extents);
 }
 
+Manifest::Piece piece_from(const ordered_json& json) {
+  const Slice slice{counts_from(json.at("begin")), counts_from(json.at("end"))};
+  if (slice.begin.size() != slice.end.size()) {
+    throw std::invalid_argument(format("a piece begins at {} indices and ends at {}",
+                                       slice.begin.size(), slice.end.size()));
+  }
+  return {json.at("file").get<std::string>(), count_from(json.at("offset")), slice,
+          hash_from(json.at("xxh3"))};
+}
+
 Manifest::Tensor tensor_from(const ordered_json& json) {
   Manifest::Tensor tensor;
   const auto spelled = json.at("dtype").get<std::string>();
@@ -84,28 +116,22 @@ Manifest::Tensor tensor_from(const ordered_json& json) {
   }
   if (name(tensor.dtype) != spelled) throw std::invalid_argument("dtype " + spelled);
   tensor.global_shape = shape_from(json.at("global_shape"));
-  for (const auto& piece : json.at("pieces")) {
-    tensor.pieces.push_back({piece.at("file").get<std::string>(),
-                             piece.at("offset").get<int64_t>(),
-                             {piece.at("begin").get<std::vector<int64_t>>(),
-                              piece.at("end").get<std::vector<int64_t>>()},
-                             hash_from(piece.at("xxh3"))});
-  }
+  if (!json.at("pieces").is_array()) throw std::invalid_argument("pieces: not a list");
+  for (const auto& piece : json.at("pieces")) tensor.pieces.push_back(piece_from(piece));
   return tensor;
 }
 
 Manifest manifest_from(const ordered_json& json) {
   Manifest manifest;
-  manifest.step = json.at("step").get<int64_t>();
-  for (const auto& [file, summary] : json.at("files").items()) {
-    manifest.files[plain_name(file)] = {summary.at("bytes").get<int64_t>(),
+  manifest.step = count_from(json.at("step"));
+  for (const auto& [file, summary] : object_at(json, "files").items()) {
+    manifest.files[plain_name(file)] = {count_from(summary.at("bytes")),
                                         hash_from(summary.at("xxh3"))};
   }
-  for (const auto& [tensor, description] : json.at("tensors").items()) {
+  for (const auto& [tensor, description] : object_at(json, "tensors").items()) {
     manifest.tensors[tensor] = tensor_from(description);
   }
-  if (!json.at("trainer").is_object()) throw std::invalid_argument("trainer: not an object");
-  manifest.trainer_json = json.at("trainer").dump();
+  manifest.trainer_json = object_at(json, "trainer").dump();
   return manifest;
 }
 
@@ -263,7 +289,7 @@ Manifest parse_manifest(const std::string& text, const std::filesystem::path& fi
   try {
     const auto json = ordered_json::parse(text);
     const auto format_name = json.at("format").get<std::string>();
-    const auto version = json.at("version").get<int64_t>();
+    const auto version = count_from(json.at("version"));
     if (format_name != kFormat || version != Manifest::kVersion) {
       const std::string message =
           format("{}: format '{}' version {}, expected '{}' version {}", file.string(), format_name,

@@ -68,8 +68,8 @@ Manifest merged(const std::vector<std::string>& parts) {
     const Manifest part = parse_manifest_part(parts[rank]);
     whole.files.insert(part.files.begin(), part.files.end());
     for (const auto& [name, tensor] : part.tensors) {
-      Manifest::Tensor& all =
-          whole.tensors.try_emplace(name, tensor.dtype, tensor.global_shape).first->second;
+      const Manifest::Tensor empty{tensor.dtype, tensor.global_shape, {}};
+      Manifest::Tensor& all = whole.tensors.try_emplace(name, empty).first->second;
       LCKV_CHECK(all.dtype == tensor.dtype && all.global_shape == tensor.global_shape,
                  format("tensor '{}' is {}{} on rank {}, elsewhere {}{}", name,
                         lckv::name(tensor.dtype), to_string(tensor.global_shape), rank,

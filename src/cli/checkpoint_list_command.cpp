@@ -97,7 +97,8 @@ ExitCode run_checkpoint_list(const CheckpointListArgs& args) {
     ordered_json json = {{"folder", listing.path.string()},
                          {"verified", listing.verified},
                          {"states", ordered_json::array()}};
-    for (const StateFacts& state : listing.states) json["states"].push_back(to_json(listing, state));
+    for (const StateFacts& state : listing.states)
+      json["states"].push_back(to_json(listing, state));
     fmt::print("{}\n", json.dump(2));
   } else {
     print_table(listing);

@@ -71,11 +71,11 @@ ExitCode run_checkpoint_prune(const CheckpointPruneArgs& args) {
     checkpoint::remove_unfinished_states(folder.path);
   }
   const StateFacts newest = newest_whole(folder.path);
-  const auto going =
-      checkpoint::superfluous_states(checkpoint::list_state_folders(folder.path),
-                                     newest.folder.step, retention_of(args, newest));
+  const auto going = checkpoint::superfluous_states(checkpoint::list_state_folders(folder.path),
+                                                    newest.folder.step, retention_of(args, newest));
   const int64_t freed_bytes = remove_states(going, args.dry_run);
-  fmt::print("{}, {} {}\n", counted(going.size(), "state"), human_bytes(static_cast<double>(freed_bytes)),
+  fmt::print("{}, {} {}\n", counted(going.size(), "state"),
+             human_bytes(static_cast<double>(freed_bytes)),
              args.dry_run ? "would come free" : "freed");
   return ExitCode::kOk;
 }

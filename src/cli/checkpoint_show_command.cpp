@@ -27,8 +27,8 @@ StateFacts state_to_show(const std::string& given) {
     if (folder.is_state) throw DataError(to_string(facts.damages.front()));
     fmt::print(stderr, "lckv: {}\n", to_string(facts.damages.front()));
   }
-  throw DataError(format("{}: none of the {} saved states can be read", given,
-                         folder.states.size()));
+  throw DataError(
+      format("{}: none of the {} saved states can be read", given, folder.states.size()));
 }
 
 /// On one line: strings without quotes, long lists by their length.

@@ -33,7 +33,8 @@ void print(const Verified& state) {
   const std::string path = facts.folder.path.string();
   if (!facts.is_damaged()) {
     fmt::print("{}: OK, {} in {} and the manifest, {:.2f} GB/s\n", path,
-               human_bytes(static_cast<double>(facts.bytes)), counted(facts.manifest.files.size(), "file"),
+               human_bytes(static_cast<double>(facts.bytes)),
+               counted(facts.manifest.files.size(), "file"),
                static_cast<double>(facts.bytes) / state.read_s / 1e9);
     return;
   }
@@ -54,7 +55,8 @@ ordered_json to_json(const Verified& state) {
 ExitCode run_checkpoint_verify(const CheckpointVerifyArgs& args) {
   // All are looked for before one is read, which may take long.
   std::vector<GivenFolder> folders;
-  for (const std::string& given : args.folders) folders.push_back(look_at_folder_with_states(given));
+  for (const std::string& given : args.folders)
+    folders.push_back(look_at_folder_with_states(given));
   ordered_json all = ordered_json::array();
   bool is_whole = true;
   for (const GivenFolder& folder : folders) {

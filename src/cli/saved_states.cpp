@@ -21,8 +21,8 @@ std::optional<NotedLoss> noted_loss(const ordered_json& trainer, const char* mem
   const auto found = trainer.find(member);
   if (found == trainer.end() || !found->is_object()) return std::nullopt;
   const auto step = found->find("step"), loss = found->find("loss");
-  const bool complete = step != found->end() && step->is_number_integer() &&
-                        loss != found->end() && loss->is_number();
+  const bool complete = step != found->end() && step->is_number_integer() && loss != found->end() &&
+                        loss->is_number();
   if (!complete) return std::nullopt;
   return NotedLoss{step->get<int64_t>(), loss->get<double>()};
 }
@@ -65,12 +65,11 @@ GivenFolder look_at_folder(const std::string& given) {
   }
   folder.states = checkpoint::list_state_folders(folder.path);
   if (!folder.states.empty() || fs::exists(folder.path / kRunConfig)) return folder;
-  throw DataError(format("{}: {}neither a run's folder (it has no {} and no {}) nor a saved state "
-                         "(it has no {})",
-                         given,
-                         fs::exists(folder.path / kHfConfig) ? "a Hugging Face folder, " : "",
-                         kRunConfig, checkpoint::state_folder_name(0).substr(0, 5) + "*",
-                         Manifest::kFileName));
+  throw DataError(
+      format("{}: {}neither a run's folder (it has no {} and no {}) nor a saved state "
+             "(it has no {})",
+             given, fs::exists(folder.path / kHfConfig) ? "a Hugging Face folder, " : "",
+             kRunConfig, checkpoint::state_folder_name(0).substr(0, 5) + "*", Manifest::kFileName));
 }
 
 GivenFolder look_at_folder_with_states(const std::string& given) {

@@ -35,8 +35,8 @@ StateFacts look_at_state(const std::filesystem::path& state_folder);
 
 /// What a folder given on the command line is.
 struct GivenFolder {
-  std::filesystem::path path;  // without a trailing slash
-  bool is_state = false;       // else a run's, with
+  std::filesystem::path path;                   // without a trailing slash
+  bool is_state = false;                        // else a run's, with
   std::vector<checkpoint::StateFolder> states;  // newest first; a state alone is its own list
 };
 /// Throws IoError when there is no such folder, DataError when it is neither a run's nor a state's.

@@ -6,6 +6,8 @@ namespace lckv {
 
 ConstView::ConstView(const void* data, DType dtype, const Shape& shape, Device device)
     : data_(data), dtype_set_(true), dtype_(dtype), device_(device), shape_(shape) {
+  if (shape.numel() == 0)
+    return;  // no stride is needed, and a product may not fit: [0, 2^40, 2^40]
   int64_t stride = 1;
   for (int axis = shape.rank() - 1; axis >= 0; --axis) {
     strides_[static_cast<size_t>(axis)] = stride;
@@ -14,6 +16,7 @@ ConstView::ConstView(const void* data, DType dtype, const Shape& shape, Device d
 }
 
 bool ConstView::is_contiguous() const {
+  if (numel() == 0) return true;
   int64_t expected = 1;
   for (int axis = rank() - 1; axis >= 0; --axis) {
     if (dim(axis) != 1 && stride(axis) != expected) return false;

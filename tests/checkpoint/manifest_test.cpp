@@ -1,9 +1,11 @@
 #include "lckv/checkpoint/manifest.h"
 
 #include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
 
 #include "files_fixture.h"
 #include "lckv/base/clock.h"
+#include "lckv/base/text.h"
 
 namespace lckv::checkpoint {
 namespace {
@@ -96,8 +98,8 @@ TEST(RequireCovered, IsFastForManyPieces) {
   const Shape tall{1000, 333};
   constexpr int64_t kRanks = 16 * 1024;
   for (int64_t rank = 0; rank < kRanks; ++rank) {
-    const auto boxes = boxes_of_stretch(tall, tall.numel() * rank / kRanks,
-                                        tall.numel() * (rank + 1) / kRanks);
+    const auto boxes =
+        boxes_of_stretch(tall, tall.numel() * rank / kRanks, tall.numel() * (rank + 1) / kRanks);
     stretches.insert(stretches.end(), boxes.begin(), boxes.end());
   }
   const Stopwatch watch;
@@ -149,13 +151,22 @@ TEST(ManifestText, IsRefusedWhenAnythingInItIsNotAsTheFormatSays) {
   EXPECT_THAT(refused("\"0000000000000001\"", "\"000000000000000G\""), HasSubstr("hash"));
   EXPECT_THAT(refused("\"0000000000000001\"", "\"1\""), HasSubstr("hash '1'"));
   EXPECT_THAT(refused("\"global_shape\": [\n        2,", "\"global_shape\": [\n        -2,"),
-              HasSubstr("extent -2"));
+              HasSubstr("not a count: -2"));
   EXPECT_THAT(refused("\"global_shape\": [\n        2,",
                       "\"global_shape\": [\n        4611686018427387904,"),
               HasSubstr("extent 4611686018427387904"));
-  EXPECT_THAT(refused("\"global_shape\": [\n        2,", "\"global_shape\": [1, 1, 1, 1,\n        2,"),
-              HasSubstr("6 axes"));
+  EXPECT_THAT(
+      refused("\"global_shape\": [\n        2,", "\"global_shape\": [1, 1, 1, 1,\n        2,"),
+      HasSubstr("6 axes"));
   EXPECT_THAT(refused("\"offset\": 64", "\"offset\": \"64\""), HasSubstr("m: "));
+  for (const char* const count : {"1.5", "-1", "18446744073709551404", "1e300", "true", "null"}) {
+    EXPECT_THAT(refused("\"offset\": 64", format("\"offset\": {}", count)),
+                HasSubstr(format("not a count: {}", nlohmann::json::parse(count).dump())));
+  }
+  EXPECT_THAT(refused("\"begin\": [\n            0,", "\"begin\": [\n"),
+              HasSubstr("a piece begins at 1 indices and ends at 2"));
+  EXPECT_THAT(refused("\"tensors\": {", "\"tensors\": null, \"other\": {"),
+              HasSubstr("tensors: not an object"));
   EXPECT_THAT(refused("\"step\": 7,", ""), HasSubstr("step"));
   EXPECT_THAT(refused("\"pieces\"", "\"piece\""), HasSubstr("pieces"));
   EXPECT_THAT(refused("\"trainer\": {}", "\"trainer\": {"), HasSubstr("m: "));

@@ -37,8 +37,9 @@ inline std::vector<Whole> random_tensors(int64_t count, uint64_t seed, int64_t m
     std::vector<int64_t> extents(static_cast<size_t>(1 + dice.below(3)));
     for (int64_t& extent : extents) extent = 1 + dice.below(max_extent);
     const DType dtype = kTypes[static_cast<size_t>(i) % kTypes.size()];
-    tensors.push_back({"weight/tensor." + std::to_string(i),
-                       random_buffer(dtype, Shape(extents), seed * 1000 + static_cast<uint64_t>(i))});
+    tensors.push_back(
+        {"weight/tensor." + std::to_string(i),
+         random_buffer(dtype, Shape(extents), seed * 1000 + static_cast<uint64_t>(i))});
   }
   return tensors;
 }

@@ -82,8 +82,8 @@ TEST_F(StateFolders, NamesOfStatesHaveEightDigitsOrMore) {
   EXPECT_EQ(step_of("step-00001000"), 1000);
   EXPECT_EQ(step_of("step-1234567890"), 1'234'567'890);
   for (const char* const other :
-       {"step-1000", "step-0000100", "step-000001000", "step-00001000.tmp", "step-0000100x", "step-",
-        "step--0000100", "step-99999999999999999999", "Step-00001000", ""}) {
+       {"step-1000", "step-0000100", "step-000001000", "step-00001000.tmp", "step-0000100x",
+        "step-", "step--0000100", "step-99999999999999999999", "Step-00001000", ""}) {
     EXPECT_EQ(step_of(other), std::nullopt) << other;
   }
 }
@@ -99,14 +99,14 @@ TEST_F(StateFolders, AreListedNewestFirstAndNothingElseIs) {
 }
 
 TEST_F(StateFolders, RemovalKeepsWhatItDoesNotKnow) {
-  for (const char* const name :
-       {"step-00000001", "step-00000002", "step-00000003", "step-1", "mine", "step-00000001.copy"}) {
+  for (const char* const name : {"step-00000001", "step-00000002", "step-00000003", "step-1",
+                                 "mine", "step-00000001.copy"}) {
     make(name);
   }
   put_text(folder_ / "metrics.jsonl", "");
   remove_superfluous_states(folder_, 3, {.keep_last = 1, .best_step = {}});
-  EXPECT_THAT(names_in(folder_),
-              ElementsAre("metrics.jsonl", "mine", "step-00000001.copy", "step-00000003", "step-1"));
+  EXPECT_THAT(names_in(folder_), ElementsAre("metrics.jsonl", "mine", "step-00000001.copy",
+                                             "step-00000003", "step-1"));
 }
 
 TEST_F(StateFolders, AStateThatCannotBeRemovedIsNamedAndIsNoError) {

@@ -84,8 +84,8 @@ TEST_F(SaveFaults, OfAnyRankAreThrownOnAllAndTheOlderStateIsFound) {
         std::string outcome;
         {
           const ScopedFileCallHook faulty(hook(failing, nth, error_number));
-          outcome = agreed_outcome(
-              group(), [&] { save_state(group(), folder_, 2, new_.shards(), "{}"); });
+          outcome = agreed_outcome(group(),
+                                   [&] { save_state(group(), folder_, 2, new_.shards(), "{}"); });
         }
         const bool happened = met(failing, nth);
         EXPECT_EQ(outcome.empty(), !happened);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 
-
 #include <gmock/gmock.h>
 
 #include "lckv/base/error.h"

@@ -72,7 +72,8 @@ Harm do_harm(const GoodFile& file, Dice& dice) {
     return {"emptied", file.first_cut_off(0)};
   }
   if (kind == 2) {
-    const std::string more(static_cast<size_t>(1 + dice.below(100)), dice.below(2) == 0 ? '\0' : 'x');
+    const std::string more(static_cast<size_t>(1 + dice.below(100)),
+                           dice.below(2) == 0 ? '\0' : 'x');
     put_text(file.path, file.content + more);
     return {"appended to", ""};
   }

@@ -50,7 +50,8 @@ class Faults : public FilesTest, public testing::WithParamInterface<Scenario> {
       save_on_threads(template_, step, cut_at_random(tensors_of(step), kRanks, 1));
     }
     if (scenario_.nameless) {
-      std::filesystem::rename(template_ / "step-00000001", template_ / "step-00000001.replaced.tmp");
+      std::filesystem::rename(template_ / "step-00000001",
+                              template_ / "step-00000001.replaced.tmp");
       std::filesystem::create_directories(template_ / "step-00000002.tmp");
       put_text(template_ / "step-00000002.tmp" / "rank-00000.safetensors.tmp", "x");
     }
@@ -100,7 +101,8 @@ class Faults : public FilesTest, public testing::WithParamInterface<Scenario> {
       }
     }
     if (!has_new) {
-      EXPECT_EQ(states.size(), scenario_.before.size()) << "an old one has gone before the new came";
+      EXPECT_EQ(states.size(), scenario_.before.size())
+          << "an old one has gone before the new came";
     }
     const auto latest = find_latest_state(run_);
     EXPECT_EQ(latest.has_value(), has_new || !scenario_.before.empty());

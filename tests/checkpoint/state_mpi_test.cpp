@@ -23,8 +23,8 @@ TEST_F(StateOnRanks, AnyOtherCuttingReadsTheBytesOfItsSlicesAndNoMore) {
   int64_t slices = 0, bytes_in_all = 0;
   for (uint64_t round = 0; round < kRounds; ++round) {
     const auto tensors = random_tensors(8, round, 12);
-    const auto state = save_state(group(), folder_, 1, own_part(tensors, round + 100).shards(),
-                                  R"({"round":1})");
+    const auto state =
+        save_state(group(), folder_, 1, own_part(tensors, round + 100).shards(), R"({"round":1})");
     EXPECT_EQ(state, folder_ / "step-00000001");
     StateReader reader(state);
     int64_t bytes = 0;

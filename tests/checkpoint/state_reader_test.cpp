@@ -124,17 +124,20 @@ TEST_F(Reader, RefusesTensorsAndSlicesThatAreNotThere) {
   EXPECT_FALSE(reader.contains("weight/none"));
   EXPECT_THAT(message_of<DataError>([&] { reader.info("weight/none"); }),
               HasSubstr("step-00000001: the state has no tensor 'weight/none' (it has 1)"));
-  EXPECT_THAT(message_of<DataError>([&] { reader.read("weight/none", {{0}, {1}}, one.view()); }),
+  EXPECT_THAT(message_of<DataError>([&] {
+                reader.read("weight/none", {{0}, {1}}, one.view());
+              }),
               HasSubstr("the state has no tensor 'weight/none'"));
   EXPECT_EQ(reader.info("weight/tensor.0").shape, tensors[0].data.view().shape());
   EXPECT_EQ(reader.info("weight/tensor.0").dtype, DType::kBF16);
-  EXPECT_THAT(
-      message_of<DataError>([&] { reader.read("weight/tensor.0", {{99}, {100}}, one.view()); }),
-      HasSubstr("tensor 'weight/tensor.0': slice [99:100] does not lie in shape"));
+  EXPECT_THAT(message_of<DataError>([&] {
+                reader.read("weight/tensor.0", {{99}, {100}}, one.view());
+              }),
+              HasSubstr("tensor 'weight/tensor.0': slice [99:100] does not lie in shape"));
   const Buffer other(DType::kBF16, {7, 7, 7, 7});
-  EXPECT_THROW(reader.read("weight/tensor.0", Slice::whole(tensors[0].data.view().shape()),
-                           other.view()),
-               InternalError);
+  EXPECT_THROW(
+      reader.read("weight/tensor.0", Slice::whole(tensors[0].data.view().shape()), other.view()),
+      InternalError);
 }
 
 /// A state of "w", f32 [6, 4], of which rank r saved rows 2r and 2r+1.
@@ -218,8 +221,8 @@ TEST_F(DamagedReader, RefusesAnotherVersion) {
   text.replace(digits, 16, std::string(16, '0'));
   text.replace(digits, 16, hash_digits(hash_text(text)));
   put_text(state_ / "manifest.json", text);
-  const auto refusal = HasSubstr(
-      "manifest.json: format 'lckv-state' version 3, expected 'lckv-state' version 2");
+  const auto refusal =
+      HasSubstr("manifest.json: format 'lckv-state' version 3, expected 'lckv-state' version 2");
   EXPECT_THAT(message_of<DataError>([&] { StateReader reader(state_); }), refusal);
   EXPECT_THAT(message_of<DataError>([&] { verify_state(state_); }), refusal);
 }

@@ -143,7 +143,8 @@ TEST_F(State, ARankMayHaveNothingToSave) {
                  cut_out(tensor.data.view(), Slice::whole(shape)));
   }
   const auto state = save_on_threads(folder_, 7, ranks);
-  EXPECT_THAT(names_in(state), ElementsAre("manifest.json", rank_file(0), rank_file(1), rank_file(2)));
+  EXPECT_THAT(names_in(state),
+              ElementsAre("manifest.json", rank_file(0), rank_file(1), rank_file(2)));
   EXPECT_EQ(content_of(state), content_of(tensors));
   verify_state(state);
   EXPECT_TRUE(SafetensorsFile::open(state / rank_file(2)).names().empty());

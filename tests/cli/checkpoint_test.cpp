@@ -41,8 +41,7 @@ std::string trainer_object(int64_t step, double loss, int64_t best_step, double 
 class CheckpointCommand : public testing::Test {
  protected:
   CheckpointCommand()
-      : folder_(fresh_folder("checkpoint_" + std::to_string(getpid()))),
-        run_(folder_ / "run") {}
+      : folder_(fresh_folder("checkpoint_" + std::to_string(getpid()))), run_(folder_ / "run") {}
   ~CheckpointCommand() override { fs::remove_all(folder_); }
 
   fs::path save(int64_t step, const std::string& trainer) {
@@ -68,7 +67,9 @@ class CheckpointCommand : public testing::Test {
     stream.seekp(-1, std::ios::end);
     stream.put('\x55');
   }
-  Outcome command(const std::string& arguments) const { return run_lckv("checkpoint " + arguments); }
+  Outcome command(const std::string& arguments) const {
+    return run_lckv("checkpoint " + arguments);
+  }
   std::vector<std::string> names() const { return files_in(run_); }
 
   const fs::path folder_, run_;
@@ -138,21 +139,21 @@ TEST_F(CheckpointCommand, ShowTellsTheTrainersFactsItsConfigurationAndTheTensors
     const Outcome shown = command("show " + given.string());
     EXPECT_EQ(shown.exit_code, 0) << shown.output;
     EXPECT_THAT(shown.output, StartsWith(state(500).string() + ": state of step 500, "));
-    EXPECT_THAT(shown.output,
-                AllOf(ContainsRegex("\n  sequences +32000\n"),
-                      ContainsRegex("\n  best +loss 2.25, step 200\n"),
-                      ContainsRegex("\n  spikes +in_row 0, losses .200 values.\n"),
-                      ContainsRegex("\n  optimizer.lr +0.001\n"),
-                      ContainsRegex("\n  weight +2 +44 +176 B +2\n"),
-                      ContainsRegex("\n  adam_m +1 +4 +16 B +1\n"),
-                      Not(HasSubstr("embed_tokens"))));
+    EXPECT_THAT(shown.output, AllOf(ContainsRegex("\n  sequences +32000\n"),
+                                    ContainsRegex("\n  best +loss 2.25, step 200\n"),
+                                    ContainsRegex("\n  spikes +in_row 0, losses .200 values.\n"),
+                                    ContainsRegex("\n  optimizer.lr +0.001\n"),
+                                    ContainsRegex("\n  weight +2 +44 +176 B +2\n"),
+                                    ContainsRegex("\n  adam_m +1 +4 +16 B +1\n"),
+                                    Not(HasSubstr("embed_tokens"))));
   }
   const Outcome older = command("show --tensors " + state(100).string());
   EXPECT_EQ(older.exit_code, 0) << older.output;
-  EXPECT_THAT(older.output, AllOf(HasSubstr("state of step 100, "),
-                                  HasSubstr("weight/model.embed_tokens.weight  f32[10, 4]\n  [0:10, "
-                                            "0:4]"),
-                                  HasSubstr("rank-00000.safetensors from byte ")));
+  EXPECT_THAT(older.output,
+              AllOf(HasSubstr("state of step 100, "),
+                    HasSubstr("weight/model.embed_tokens.weight  f32[10, 4]\n  [0:10, "
+                              "0:4]"),
+                    HasSubstr("rank-00000.safetensors from byte ")));
 }
 
 TEST_F(CheckpointCommand, ShowPrintsJson) {
@@ -203,8 +204,8 @@ TEST_F(CheckpointCommand, VerifyReadsEveryByteOfOneStateOrOfAll) {
   EXPECT_EQ(command("verify " + state(500).string() + " " + state(400).string()).exit_code, 0);
   EXPECT_EQ(command("verify " + state(500).string() + " " + state(300).string()).exit_code, 1);
 
-  const json result =
-      json::parse(command("verify --json " + state(300).string() + " " + state(200).string()).output);
+  const json result = json::parse(
+      command("verify --json " + state(300).string() + " " + state(200).string()).output);
   EXPECT_EQ(result[0]["ok"], false);
   EXPECT_EQ(result[0]["damages"][0]["tensor"], "adam_m/model.norm.weight");
   EXPECT_EQ(result[1]["ok"], true);
@@ -224,15 +225,13 @@ TEST_F(CheckpointCommand, PruneKeepsTheLastTheMilestonesAndTheBest) {
                                     HasSubstr("3 states, "), HasSubstr(" would come free")));
   EXPECT_EQ(names().size(), 5u);
 
-  const Outcome pruned =
-      command("prune --keep-last 2 --keep-every 300 " + run_.string() + "/");
+  const Outcome pruned = command("prune --keep-last 2 --keep-every 300 " + run_.string() + "/");
   EXPECT_EQ(pruned.exit_code, 0) << pruned.output;
-  EXPECT_THAT(pruned.output,
-              AllOf(HasSubstr("step 200: the best (validation loss 2.2500)"),
-                    HasSubstr("removed " + state(100).string() + ", " + size),
-                    HasSubstr("1 state, " + size), HasSubstr(" freed")));
-  EXPECT_THAT(names(), ElementsAre("step-00000200", "step-00000300", "step-00000400",
-                                   "step-00000500"));
+  EXPECT_THAT(pruned.output, AllOf(HasSubstr("step 200: the best (validation loss 2.2500)"),
+                                   HasSubstr("removed " + state(100).string() + ", " + size),
+                                   HasSubstr("1 state, " + size), HasSubstr(" freed")));
+  EXPECT_THAT(names(),
+              ElementsAre("step-00000200", "step-00000300", "step-00000400", "step-00000500"));
   EXPECT_EQ(command("prune --keep-last 1 " + run_.string()).exit_code, 0);
   EXPECT_THAT(names(), ElementsAre("step-00000200", "step-00000500"));
 }
@@ -247,8 +246,8 @@ TEST_F(CheckpointCommand, PruneNeverTakesTheNewestWholeState) {
   EXPECT_THAT(pruned.output, AllOf(HasSubstr("step-00000500 cannot be used"),
                                    HasSubstr(state(300).string() + ": whole")));
   // The damaged ones above it stay, and do not count.
-  EXPECT_THAT(names(), ElementsAre("step-00000200", "step-00000300", "step-00000400",
-                                   "step-00000500"));
+  EXPECT_THAT(names(),
+              ElementsAre("step-00000200", "step-00000300", "step-00000400", "step-00000500"));
 }
 
 TEST_F(CheckpointCommand, PruneOfARunWithoutAWholeStateRemovesNothing) {
@@ -300,7 +299,8 @@ TEST_F(CheckpointCommand, FoldersThatAreNoRunAreRefusedWithWhatIsMissing) {
   }
   EXPECT_FALSE(fs::exists(folder_ / "none"));
   write_file(other / "config.json", "{}");
-  EXPECT_THAT(command("list " + other.string()).output, HasSubstr("a Hugging Face folder, neither"));
+  EXPECT_THAT(command("list " + other.string()).output,
+              HasSubstr("a Hugging Face folder, neither"));
   write_file(other / "config.yaml", "output: x");
   for (const char* const verb : {"show ", "verify ", "prune --keep-last 1 "}) {
     const Outcome refused = command(verb + other.string());
@@ -314,8 +314,8 @@ TEST_F(CheckpointCommand, FoldersThatAreNoRunAreRefusedWithWhatIsMissing) {
 TEST_F(CheckpointCommand, ReadsWhatTheTrainerSaves) {
   ASSERT_EQ(tiny_store(folder_).exit_code, 0);
   const std::string config = tiny_run_file(folder_);
-  const Outcome trained = run_lckv("train " + config +
-                                   " --set checkpoint.every_steps=2 --set checkpoint.keep_last=0");
+  const Outcome trained =
+      run_lckv("train " + config + " --set checkpoint.every_steps=2 --set checkpoint.keep_last=0");
   ASSERT_EQ(trained.exit_code, 0) << trained.output;
   const json listed = json::parse(command("list --verify --json " + run_.string()).output);
   std::vector<int64_t> steps;

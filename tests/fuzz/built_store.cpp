@@ -317,7 +317,8 @@ Hdf5Handle BuiltStore::layout(const char* name, int64_t rows, bool& is_written) 
   const int64_t kind = draw(0, 8);
   is_written = is_written && kind > 1;
   if (kind >= 1 && kind <= 6) {
-    const auto other_chunk = static_cast<hsize_t>(draw(1, INT32_MAX));
+    // HDF5 fills a whole chunk in memory before it writes one row.
+    const auto other_chunk = static_cast<hsize_t>(draw(1, is_written ? 1 << 16 : INT32_MAX));
     H5Pset_chunk(list.get(), 1, input_.ConsumeBool() ? &chunk : &other_chunk);
   }
   if (kind == 3) H5Pset_deflate(list.get(), 1);

@@ -46,6 +46,14 @@ TEST(View, RefusesWhatDoesNotFit) {
   EXPECT_THROW(View().data<float>(), DTypeError);
 }
 
+TEST(View, MayHaveNoElementsAlongAnyExtents) {
+  constexpr int64_t kHuge = int64_t{1} << 40;  // kHuge * kHuge does not fit
+  const View nothing(nullptr, DType::kF32, {0, kHuge, kHuge});
+  EXPECT_EQ(nothing.numel(), 0);
+  EXPECT_TRUE(nothing.is_contiguous());
+  EXPECT_EQ(nothing.reshape({0}).dim(0), 0);
+}
+
 TEST(View, KnowsWhatItOverlaps) {
   std::array<float, 24> values = counted();
   const View matrix(values.data(), DType::kF32, {4, 6});
