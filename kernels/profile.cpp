@@ -1,6 +1,7 @@
 #include "lckv/kernels/profile.h"
 
 #include <numeric>
+#include <vector>
 
 #include "lckv/base/clock.h"
 #include "lckv/base/timeline.h"
@@ -9,21 +10,51 @@ namespace lckv::ops {
 
 namespace {
 
+/// An op on a GPU: its place in the queue.
+struct QueuedOp {
+  WorkKind kind;
+  Event begin, end;
+};
+
 WorkTimes times;
+std::vector<QueuedOp> queued;
 bool profiling = false;
 const KernelTable* inner = nullptr;
+
+/// Times what is queued on a GPU from its construction to its end.
+class QueuedTimer {
+ public:
+  QueuedTimer(Stream& stream, WorkKind kind) : stream_(stream) {
+    if (!profiling || stream.device().kind == DeviceKind::kCpu) return;
+    queued.push_back({kind, Event(stream.device()), Event(stream.device())});
+    at_ = queued.size();
+    queued.back().begin.record(stream);
+  }
+  ~QueuedTimer() noexcept(false) {
+    if (at_ > 0) queued[at_ - 1].end.record(stream_);
+  }
+  QueuedTimer(const QueuedTimer&) = delete;
+  QueuedTimer& operator=(const QueuedTimer&) = delete;
+
+ private:
+  Stream& stream_;
+  size_t at_ = 0;  // in `queued`, from 1
+};
 
 /// A kernel with the signature of the table's member that calls the timed table's. `Get` finds that
 /// member, `Name` tells its name.
 template <auto Get, auto Name, WorkKind kind, class Signature>
 struct Timed;
 template <auto Get, auto Name, WorkKind kind, class... Args>
-struct Timed<Get, Name, kind, void(Args...)> {
-  static void call(Args... args) {
+struct Timed<Get, Name, kind, void(Stream&, Args...)> {
+  static void call(Stream& stream, Args... args) {
     const TimelineScope scope(Name(), "compute");
+    const QueuedTimer timer(stream, kind);
     const Stopwatch watch;
-    Get (*inner)(args...);
-    if (profiling) times.seconds[static_cast<size_t>(kind)] += watch.elapsed_s();
+    Get (*inner)(stream, args...);
+    if (profiling && stream.device().kind == DeviceKind::kCpu) {
+      times.seconds[static_cast<size_t>(kind)] += watch.elapsed_s();
+    }
   }
 };
 
@@ -60,12 +91,17 @@ void start_profiling() {
 
 WorkTimes stop_profiling() {
   profiling = false;
+  for (const QueuedOp& op : queued) {
+    op.end.synchronize();
+    times.seconds[static_cast<size_t>(op.kind)] += Event::elapsed_ms(op.begin, op.end) / 1e3;
+  }
+  queued.clear();
   return times;
 }
 
-namespace detail {
-
 bool is_profiling() { return profiling || timeline_runs(); }
+
+namespace detail {
 
 #define LCKV_TIMED(op, kind)                                                           \
   .op = Timed<[](const KernelTable& table) -> decltype(ops::op)& { return table.op; }, \

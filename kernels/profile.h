@@ -21,22 +21,23 @@ enum class WorkKind : int {
 
 const char* name(WorkKind kind);
 
-/// Seconds spent in kernels, by kind, summed over all calls.
+/// Seconds spent in kernels, by kind, summed over all calls; on a GPU by the device's clock.
 struct WorkTimes {
   std::array<double, static_cast<size_t>(WorkKind::kCount)> seconds{};
   double total_s() const;
 };
 
-/// From now on every op of the CPU backend is timed (two clock reads per op). Not for concurrent
-/// callers.
+/// From now on every op is timed: two clock reads on the CPU, two events in the queue on a GPU. Not
+/// for concurrent callers.
 void start_profiling();
-/// Stops, returns what was collected since start_profiling().
+/// Stops, waits for what was queued, returns what was collected since start_profiling().
 WorkTimes stop_profiling();
+/// Whether ops are timed, for either of the two: start_profiling() or a timeline.
+bool is_profiling();
 
 namespace detail {
 /// The table whose kernels time those of `timed`.
 const KernelTable& profiling_table(const KernelTable& timed);
-bool is_profiling();
 }  // namespace detail
 
 }  // namespace lckv::ops

@@ -5,8 +5,8 @@
 namespace lckv::ops {
 
 const KernelTable& kernels(Device device) {
-  if (device.kind != DeviceKind::kCpu) return cuda_kernels();
-  return detail::is_profiling() ? detail::profiling_table(cpu_kernels()) : cpu_kernels();
+  const KernelTable& table = device.kind == DeviceKind::kCpu ? cpu_kernels() : cuda_kernels();
+  return is_profiling() ? detail::profiling_table(table) : table;
 }
 
 }  // namespace lckv::ops

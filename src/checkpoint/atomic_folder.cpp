@@ -1,6 +1,7 @@
 #include "lckv/checkpoint/atomic_folder.h"
 
 #include <cerrno>
+#include <optional>
 #include <system_error>
 
 #include "lckv/base/error.h"
@@ -75,7 +76,7 @@ fs::path set_aside(const fs::path& folder) {
 
 /// By two renames. Between them there is nothing under the name: `old` stands, whole, at
 /// replaced_path(), where it is found and restored when this process does not come to the second.
-void replace_by_renames(const fs::path& built, const fs::path& old) {
+fs::path replace_by_renames(const fs::path& built, const fs::path& old) {
   const fs::path replaced = replaced_path(old);
   remove_tree(replaced);
   if (file_calls::rename(old, replaced) != 0) throw_io_error(old, "rename the folder", errno);
@@ -84,27 +85,16 @@ void replace_by_renames(const fs::path& built, const fs::path& old) {
     file_calls::rename(replaced, old);  // restore_replaced() tries again when this fails too
     throw_io_error(old, "rename to it", error_number);
   }
-  try {
-    sync_folder(old.parent_path());
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove_all(replaced, ignored);
-    throw;
-  }
-  remove_tree_or_warn(replaced);
+  return replaced;
 }
 
-/// `built` gets the name of `old`, which is removed.
-void replace_folder(const fs::path& built, const fs::path& old) {
-  if (file_calls::exchange(built, old) == 0) {
-    sync_folder(old.parent_path());
-    remove_tree_or_warn(built);
-    return;
-  }
+/// `built` gets the name of `old`. Returns where that stands now.
+fs::path replace_folder(const fs::path& built, const fs::path& old) {
+  if (file_calls::exchange(built, old) == 0) return built;
   if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) {
     throw_io_error(old, "replace the folder", errno);
   }
-  replace_by_renames(built, old);
+  return replace_by_renames(built, old);
 }
 
 }  // namespace
@@ -134,15 +124,16 @@ void AtomicFolder::commit() {
   sync_folder(building_);
   const Content content = content_of(path_);
   check_replaceable(path_, content, existing_);
+  std::optional<fs::path> replaced;
   if (content.entries > 0) {
-    replace_folder(building_, path_);
-    committed_ = true;
-    return;
+    replaced = replace_folder(building_, path_);
+  } else if (file_calls::rename(building_, path_) != 0) {  // which replaces an empty folder
+    throw_io_error(path_, "rename to it", errno);
   }
-  // rename(2) itself replaces an empty folder.
-  if (file_calls::rename(building_, path_) != 0) throw_io_error(path_, "rename to it", errno);
   committed_ = true;
+  // Before the old one goes: until then a power cut may leave either of the two under the name.
   sync_folder(path_.parent_path());
+  if (replaced) remove_tree_or_warn(*replaced);
 }
 
 fs::path replaced_path(const fs::path& path) { return with_suffix(path, ".replaced.tmp"); }

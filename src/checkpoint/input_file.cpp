@@ -17,16 +17,30 @@
 
 namespace lckv::checkpoint {
 
+namespace {
+
+[[noreturn]] void throw_not_opened(const std::filesystem::path& path, int error_number) {
+  try {
+    throw_io_error(path, "open the file", error_number);
+  } catch (const IoError& error) {
+    if (error_number == ENOENT || error_number == ENOTDIR) throw MissingBytes(error.what());
+    throw;
+  }
+}
+
+}  // namespace
+
 InputFile::InputFile(std::filesystem::path path) : path_(std::move(path)) {
   // O_NONBLOCK: opening a pipe by mistake must not hang.
   descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor_ < 0) throw_io_error(path_, "open the file", errno);
+  if (descriptor_ < 0) throw_not_opened(path_, errno);
   struct stat status {};
-  if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
-    ::close(descriptor_);
-    throw IoError(format("{}: not a regular file", path_.string()));
-  }
+  const int error_number = ::fstat(descriptor_, &status) == 0 ? 0 : errno;
   bytes_ = status.st_size;
+  if (error_number == 0 && S_ISREG(status.st_mode)) return;
+  ::close(descriptor_);
+  if (error_number != 0) throw_io_error(path_, "look at the file", error_number);
+  throw MissingBytes(format("{}: not a regular file", path_.string()));
 }
 
 InputFile::~InputFile() {
@@ -45,7 +59,7 @@ void InputFile::read(int64_t begin, void* to, int64_t size_bytes) const {
     if (got < 0)
       throw_io_error(path_, format("read {} bytes at byte {}", size_bytes, begin), errno);
     if (got == 0) {
-      throw IoError(
+      throw MissingBytes(
           format("{}: ends at byte {}, {} bytes before the end of what is read; it had {} "
                  "bytes when it was opened",
                  path_.string(), begin, size_bytes, bytes_));

@@ -5,12 +5,21 @@
 #include <filesystem>
 #include <string>
 
+#include "lckv/base/error.h"
+
 namespace lckv::checkpoint {
+
+/// The bytes are not there: no file of the name, none that is regular, or it ends too early. After
+/// any other IoError the file may be whole.
+struct MissingBytes : IoError {
+  using IoError::IoError;
+};
 
 /// A regular file open for reading at any place; may be read by several threads at once.
 class InputFile {
  public:
-  /// Throws IoError when it cannot be opened or is not a regular file.
+  /// Throws MissingBytes when there is no such file or it is not a regular one, IoError when it
+  /// cannot be opened.
   explicit InputFile(std::filesystem::path path);
   ~InputFile();
   InputFile(InputFile&& other) noexcept;
@@ -19,7 +28,8 @@ class InputFile {
   const std::filesystem::path& path() const { return path_; }
   int64_t bytes() const { return bytes_; }
 
-  /// Bytes begin .. begin+size_bytes-1. Throws IoError, also when the file has become shorter.
+  /// Bytes begin .. begin+size_bytes-1. Throws IoError; MissingBytes when the file has become
+  /// shorter.
   void read(int64_t begin, void* to, int64_t size_bytes) const;
   /// XXH3-64 of the bytes begin .. end-1.
   uint64_t hash(int64_t begin, int64_t end) const;

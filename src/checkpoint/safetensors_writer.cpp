@@ -5,6 +5,7 @@
 #include "lckv/base/stream_hash.h"
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/safetensors.h"
+#include "lckv/tensor/transfer.h"
 
 namespace lckv::checkpoint {
 
@@ -40,12 +41,14 @@ SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path,
 }
 
 SafetensorsWriter::Written SafetensorsWriter::write(const std::string& name,
-                                                    const ConstView& from) {
+                                                    const ConstView& given) {
+  const OnHost on_host(given);
+  const ConstView from = on_host.view();
   LCKV_CHECK(next_ < header_.entries.size() && header_.entries[next_].name == name,
              format("tensor '{}' is not the next one declared", name));
   const auto& to = header_.entries[next_++];
-  LCKV_CHECK(from && from.is_contiguous() && from.device().kind == DeviceKind::kCpu,
-             format("writing '{}' from {}: not contiguous host memory", name, from.describe()));
+  LCKV_CHECK(from && from.is_contiguous(),
+             format("writing '{}' from {}: not contiguous", name, from.describe()));
   LCKV_CHECK(
       from.shape() == to.shape && convertible(stored_type_of(from.dtype()), dtype_of(to.type)),
       format("tensor '{}' was declared {}{}, got {}", name, spelling(to.type), to_string(to.shape),

@@ -40,7 +40,7 @@ struct Shard {
   std::string name;  // "weight/model.norm.weight", the same on all ranks
   Shape global_shape;
   Slice slice;
-  View view;  // contiguous, in host memory, of the slice's shape
+  View view;  // contiguous, of the slice's shape
 };
 
 /// A shard that is the whole tensor.

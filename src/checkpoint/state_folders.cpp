@@ -75,9 +75,13 @@ void remove_unfinished_states(const fs::path& run_folder) {
     if (!step || fs::exists(run_folder / state_folder_name(*step))) continue;
     restore_replaced(run_folder / state_folder_name(*step));
   }
+  std::vector<std::string> unfinished;
   for (const std::string& name : names) {
-    if (name.starts_with(kPrefix) && name.ends_with(".tmp")) remove_tree_or_warn(run_folder / name);
+    if (name.starts_with(kPrefix) && name.ends_with(".tmp")) unfinished.push_back(name);
   }
+  // One of them may be the old state of a step whose new one is not known to have the name.
+  if (!unfinished.empty()) sync_folder(run_folder);
+  for (const std::string& name : unfinished) remove_tree_or_warn(run_folder / name);
 }
 
 }  // namespace lckv::checkpoint

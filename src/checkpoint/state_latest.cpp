@@ -40,6 +40,10 @@ std::string agreed_damage(comm::Communicator& group, const std::filesystem::path
     const std::vector<Damage> found = find_damage(state, stop, group.rank(), group.size());
     for (const Damage& damage : found) {
       if (damage.other_version) throw DataError(to_string(damage));
+      if (damage.unreadable) {
+        throw IoError(to_string(damage) +
+                      "; this saved state may be whole and is not passed over for an older one");
+      }
     }
     mine = lines_of(found);
   });

@@ -5,6 +5,7 @@
 
 #include "lckv/base/stream_hash.h"
 #include "lckv/base/text.h"
+#include "lckv/tensor/transfer.h"
 
 namespace lckv::checkpoint {
 
@@ -78,9 +79,14 @@ void StateReader::read(const std::string& tensor, const Slice& slice, const View
     throw DataError(format("{}: tensor '{}': slice {} does not lie in shape {}", path_.string(),
                            tensor, to_string(slice), to_string(saved.shape)));
   }
-  LCKV_CHECK(to && to.device().kind == DeviceKind::kCpu && to.shape() == slice.shape() &&
-                 convertible(stored_type_of(saved.dtype), to.dtype()),
-             format("reading '{}' {} into {}", tensor, to_string(slice), to.describe()));
+  LCKV_CHECK(
+      to && to.shape() == slice.shape() && convertible(stored_type_of(saved.dtype), to.dtype()),
+      format("reading '{}' {} into {}", tensor, to_string(slice), to.describe()));
+  if (to.device().kind == DeviceKind::kCuda) {
+    const Buffer host(to.dtype(), to.shape());
+    read(tensor, slice, host.view());
+    return set_from_host(to, host.view());
+  }
   for (const Manifest::Piece& piece : manifest_.tensors.at(tensor).pieces) {
     if (intersection(piece.slice, slice)) read_piece(tensor, piece, slice, to);
   }

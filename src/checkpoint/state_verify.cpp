@@ -98,8 +98,11 @@ class FileCheck {
         add(first_cut_off(stretches_, file.bytes()),
             format("has {} bytes, the manifest says {}", file.bytes(), expected_.bytes));
       }
+    } catch (const MissingBytes& error) {
+      add(reading_, without_place(error.what(), path_));
     } catch (const IoError& error) {
       add(reading_, without_place(error.what(), path_));
+      found_.back().unreadable = true;
     }
     return std::move(found_);
   }
@@ -137,16 +140,20 @@ class FileCheck {
 /// The folder's manifest, or what is wrong with it.
 std::optional<Manifest> read_manifest_or(const std::filesystem::path& state_folder,
                                          std::vector<Damage>& found) {
-  const auto add_damage = [&](const Error& error, bool other_version) {
+  const auto add_damage = [&](const Error& error) -> Damage& {
     const auto file = state_folder / Manifest::kFileName;
-    found.push_back({file, "", without_place(error.what(), file), other_version});
+    return found.emplace_back(Damage{file, "", without_place(error.what(), file)});
   };
   try {
     return read_manifest(state_folder);
   } catch (const OtherFormatVersion& error) {
-    add_damage(error, true);
+    add_damage(error).other_version = true;
+  } catch (const MissingBytes& error) {
+    add_damage(error);
+  } catch (const IoError& error) {
+    add_damage(error).unreadable = true;
   } catch (const Error& error) {
-    add_damage(error, false);
+    add_damage(error);
   }
   return std::nullopt;
 }

@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "lckv/base/stop_signal.h"
 #include "lckv/base/text.h"
 #include "lckv/cli/commands.h"
 #include "lckv/cli/saved_states.h"
@@ -29,12 +28,11 @@ Listing make_listing(const CheckpointListArgs& args) {
   listing.path = folder.path;
   listing.verified = args.verify;
   for (const checkpoint::StateFolder& state : folder.states) {
-    listing.states.push_back(look_at_state(state.path));
-    StateFacts& facts = listing.states.back();
-    if (args.verify && !facts.is_damaged()) {
-      facts.damages = checkpoint::find_damage(state.path, &stop_requested());
-    }
+    StateFacts facts = look_at_state(state.path);
+    if (args.verify) verify_bytes(facts);
+    if (facts.is_removed) continue;
     if (!facts.is_damaged() && !listing.newest) listing.newest = facts.folder.step;
+    listing.states.push_back(std::move(facts));
   }
   listing.best = best_step(listing.states);
   return listing;

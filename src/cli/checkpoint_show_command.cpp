@@ -23,6 +23,7 @@ StateFacts state_to_show(const std::string& given) {
   const GivenFolder folder = look_at_folder_with_states(given);
   for (const checkpoint::StateFolder& state : folder.states) {
     StateFacts facts = look_at_state(state.path);
+    if (facts.is_removed) continue;
     if (!facts.is_damaged()) return facts;
     if (folder.is_state) throw DataError(to_string(facts.damages.front()));
     fmt::print(stderr, "lckv: {}\n", to_string(facts.damages.front()));

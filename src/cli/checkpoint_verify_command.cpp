@@ -2,7 +2,6 @@
 #include <nlohmann/json.hpp>
 
 #include "lckv/base/clock.h"
-#include "lckv/base/stop_signal.h"
 #include "lckv/base/text.h"
 #include "lckv/cli/commands.h"
 #include "lckv/cli/saved_states.h"
@@ -21,9 +20,8 @@ struct Verified {
 
 Verified verify(const std::filesystem::path& state_folder) {
   Verified verified{look_at_state(state_folder)};
-  if (verified.facts.is_damaged()) return verified;
   const Stopwatch watch;
-  verified.facts.damages = checkpoint::find_damage(state_folder, &stop_requested());
+  verify_bytes(verified.facts);
   verified.read_s = watch.elapsed_s();
   return verified;
 }
@@ -31,6 +29,10 @@ Verified verify(const std::filesystem::path& state_folder) {
 void print(const Verified& state) {
   const StateFacts& facts = state.facts;
   const std::string path = facts.folder.path.string();
+  if (facts.is_removed) {
+    fmt::print("{}: removed meanwhile\n", path);
+    return;
+  }
   if (!facts.is_damaged()) {
     fmt::print("{}: OK, {} in {} and the manifest, {:.2f} GB/s\n", path,
                human_bytes(static_cast<double>(facts.bytes)),
@@ -62,8 +64,12 @@ ExitCode run_checkpoint_verify(const CheckpointVerifyArgs& args) {
   for (const GivenFolder& folder : folders) {
     for (const checkpoint::StateFolder& state : folder.states) {
       const Verified verified = verify(state.path);
-      is_whole = is_whole && !verified.facts.is_damaged();
-      all.push_back(to_json(verified));
+      const StateFacts& facts = verified.facts;
+      if (facts.is_removed && folder.is_state) {
+        throw IoError(format("{}: was removed while it was looked at", state.path.string()));
+      }
+      is_whole = is_whole && !facts.is_damaged();
+      if (!facts.is_removed) all.push_back(to_json(verified));
       if (!args.json) print(verified);
     }
   }

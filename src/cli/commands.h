@@ -49,6 +49,7 @@ struct EvalArgs {
   std::string questions;   // JSONL of multiple-choice questions
   std::string tokenizer;   // for questions, when the model folder has none
   std::string forward;     // iterate:n | sequential; "": iterate:(m+b)
+  std::string device = "auto";
   std::string precision = "auto";
   int64_t sequence_tokens = 0;  // 0: the run's, or max_position_embeddings
   int64_t batch_sequences = 4;
@@ -136,6 +137,17 @@ struct BenchCommArgs {
   std::string json;
 };
 
+struct BenchOpsArgs {
+  std::string config;  // run file whose shapes are taken; "": TinyLlama's, on a CPU small ones
+  int64_t rows = 0;    // 0: those of its micro-batch
+  std::string device = "auto";
+  std::string precision = "auto";
+  int threads = 0;
+  double budget_s = 0.2;          // spent on each op and shape
+  std::string matmul_algorithms;  // file of ops::set_gemm_tuning(); "": cuBLASLt's first proposals
+  std::string json;
+};
+
 ExitCode run_tokenize(const TokenizeArgs& args);
 ExitCode run_inspect(const InspectArgs& args);
 ExitCode run_train(comm::World& world, const RunFileArgs& args);
@@ -150,8 +162,8 @@ ExitCode run_checkpoint_verify(const CheckpointVerifyArgs& args);
 ExitCode run_checkpoint_prune(const CheckpointPruneArgs& args);
 ExitCode run_bench_train(comm::World& world, const BenchTrainArgs& args);
 ExitCode run_bench_checkpoint(comm::World& world, const BenchCheckpointArgs& args);
-
 ExitCode run_bench_comm(comm::World& world, const BenchCommArgs& args);
+ExitCode run_bench_ops(comm::World& world, const BenchOpsArgs& args);
 
 /// Parses the command line and runs the command. Prints errors on stderr as "lckv: message".
 /// Returns the exit code.

@@ -11,6 +11,7 @@
 #include "lckv/base/stream_hash.h"
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/atomic_file.h"
+#include "lckv/cli/choices.h"
 #include "lckv/cli/commands.h"
 #include "lckv/comm/agreement.h"
 #include "lckv/eval/multiple_choice.h"
@@ -27,13 +28,6 @@ namespace lckv::cli {
 
 namespace {
 
-config::Precision precision_named(const std::string& name) {
-  if (name == "bf16") return config::Precision::kBf16;
-  if (name == "fp32") return config::Precision::kFp32;
-  if (name == "fp64") return config::Precision::kFp64;
-  return config::Precision::kAuto;
-}
-
 /// What is evaluated on which ranks.
 struct Evaluation {
   comm::World& world;
@@ -41,6 +35,7 @@ struct Evaluation {
   const train::ModelSource& source;
   const model::ParameterSet& weights;
   const comm::Communicators& ranks;
+  Device device;
   eval::ForwardMode mode;
   const std::atomic<bool>& stop;
 
@@ -71,8 +66,9 @@ config::DataConfig store_to_score(const Evaluation& e) {
 
 /// A scorer in memory of its own.
 struct PlacedScorer {
-  PlacedScorer(const config::ModelConfig& config, const eval::Scorer::Options& options)
-      : plan(Arena::planning()) {
+  PlacedScorer(const config::ModelConfig& config, const eval::Scorer::Options& options,
+               Device device)
+      : stream(device), plan(Arena::planning(device)) {
     const eval::Scorer planned(plan, config, options);
     arena.emplace(Arena::allocate(plan));
     scorer.emplace(*arena, config, options);
@@ -102,7 +98,7 @@ nlohmann::ordered_json score_store(const Evaluation& e) {
   options.mode = e.mode;
   options.ranks = &e.ranks;
   std::optional<PlacedScorer> placed;
-  comm::together(e.world, [&] { placed.emplace(e.source.config(), options); });
+  comm::together(e.world, [&] { placed.emplace(e.source.config(), options, e.device); });
   const eval::PerplexityResult r =
       placed->scorer->score(placed->stream, e.weights, *loader, &e.stop);
   if (!std::isfinite(r.mean_nll)) {
@@ -179,7 +175,7 @@ nlohmann::ordered_json ask_questions(const Evaluation& e) {
   options.batch_rows = e.args.batch_sequences;
   options.mode = e.mode;
   options.ranks = &e.ranks;
-  Stream stream;
+  Stream stream(e.device);
   const eval::MultipleChoiceResult r = eval::answer_questions(
       stream, e.source.config(), e.weights, *tokenizer, questions, options, &e.stop);
   if (e.speaks()) print_answers(e, questions, r);
@@ -201,7 +197,8 @@ nlohmann::ordered_json ask_questions(const Evaluation& e) {
 /// precision, with the same kernels and weights.
 void require_equal_ranks(comm::World& world, const comm::Communicators& ranks,
                          const model::ParameterSet& weights) {
-  comm::require_equal_texts(world, "kernels", ops::kernels({}).name);
+  const Device device = weights.buckets().front().device();
+  comm::require_equal_texts(world, "kernels", ops::kernels(device).name);
   Stream stream;
   comm::require_equal_texts(world, "weights",
                             format("{:016x}", model::content_hash(stream, weights, *ranks.tp)));
@@ -238,17 +235,19 @@ ExitCode run_eval(comm::World& world, const EvalArgs& args) {
   });
   train::use_threads(world, args.threads, args.oversubscribe);
   comm::require_equal_texts(world, "what is asked", asked_text(args, *mode));
-  const comm::Communicators ranks = train::join_grid(world, source.config(), args.tensor);
-  const DType dtype = train::resolve_precision(precision_named(args.precision));
+  const Device device = train::join_device(world, device_named(args.device));
+  const comm::Communicators ranks = train::join_grid(world, source.config(), args.tensor, device);
+  const DType dtype = train::resolve_precision(precision_named(args.precision), device);
   comm::require_equal_texts(world, "precision", std::string(name(dtype)));
   std::optional<train::LoadedWeights> loaded;
   comm::together(world, [&] {
     if (watcher.stop()) throw Interrupted("eval: interrupted before the model was loaded");
-    loaded.emplace(source.load(dtype, ranks));
+    loaded.emplace(source.load(dtype, ranks, device));
   });
   if (ranks.grid.ranks() > 1) require_equal_ranks(world, ranks, loaded->weights);
 
-  const Evaluation evaluation{world, args, source, loaded->weights, ranks, *mode, watcher.stop()};
+  const Evaluation evaluation{world, args,   source, loaded->weights,
+                              ranks, device, *mode,  watcher.stop()};
   note_activity("evaluating");
   nlohmann::ordered_json result =
       args.perplexity.empty() ? ask_questions(evaluation) : score_store(evaluation);

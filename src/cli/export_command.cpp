@@ -3,6 +3,7 @@
 #include "lckv/base/text.h"
 #include "lckv/cli/commands.h"
 #include "lckv/cli/hf_output.h"
+#include "lckv/cli/output_name.h"
 #include "lckv/train/exchange.h"
 #include "lckv/train/model_source.h"
 
@@ -44,6 +45,7 @@ DType own_dtype(const train::ModelSource& source) {
 }  // namespace
 
 ExitCode run_export(const ExportArgs& args) {
+  require_output(args.output);
   const auto source = train::ModelSource::open(args.source);
   const bool is_folder = train::is_hf_folder(source.describe());
   const Company company =

@@ -5,6 +5,7 @@
 #include "lckv/base/text.h"
 #include "lckv/cli/commands.h"
 #include "lckv/cli/hf_output.h"
+#include "lckv/cli/output_name.h"
 #include "lckv/config/load.h"
 #include "lckv/model/layer_spec.h"
 #include "lckv/train/exchange.h"
@@ -77,6 +78,7 @@ std::string describe_changes(const train::WeightReader& reader) {
 }  // namespace
 
 ExitCode run_import(const ImportArgs& args) {
+  require_output(args.output);
   if (args.layer_types.empty() == args.config.empty()) {
     throw Error("import: name the layout by one of --layer-types and --config", ExitCode::kUsage);
   }

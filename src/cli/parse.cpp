@@ -146,6 +146,8 @@ void add_eval(CLI::App& app, Command& chosen) {
       ->add_option("--tokenizer", args->tokenizer,
                    "For questions, when the model's folder has none")
       ->needs(questions);
+  command->add_option("--device", args->device, "auto: a GPU where there is one")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   command->add_option("--precision", args->precision)
       ->check(CLI::IsMember({"auto", "bf16", "fp32", "fp64"}))
       ->capture_default_str();
@@ -354,12 +356,42 @@ void add_bench_comm(CLI::App& bench, Command& chosen) {
   command->callback([args, &chosen] { chosen = distributed("bench comm", args, run_bench_comm); });
 }
 
+void add_bench_ops(CLI::App& bench, Command& chosen) {
+  auto args = std::make_shared<BenchOpsArgs>();
+  CLI::App* command = bench.add_subcommand(
+      "ops",
+      "Time of every kernel at a model's shapes, beside this device's rates of copying and "
+      "multiplying");
+  command->add_option("--config", args->config,
+                      "Run file (YAML) whose shapes are taken; default: TinyLlama, 8 x 2048 "
+                      "tokens, on a GPU; a small model on a CPU");
+  command->add_option("--rows", args->rows, "Tokens at once, instead of a micro-batch")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--device", args->device, "auto: cuda where there is a GPU")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+  command->add_option("--precision", args->precision, "Of activations and weights")
+      ->check(CLI::IsMember({"auto", "bf16", "fp32", "fp64"}))
+      ->capture_default_str();
+  command->add_option("--threads", args->threads, "CPU threads; 0: the cores it may use")
+      ->check(CLI::Range(0, kMaxThreads));
+  command->add_option("--seconds", args->budget_s, "Spent on each op and shape")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--matmul-algorithms", args->matmul_algorithms,
+                      "File of cuBLASLt algorithms, as of a run; shapes it lacks are timed and "
+                      "added. Default: cuBLASLt's first proposals");
+  command->add_option("--json", args->json, "Write the result to this file");
+  command->callback([args, &chosen] { chosen = distributed("bench ops", args, run_bench_ops); });
+}
+
 void add_bench(CLI::App& app, Command& chosen) {
   CLI::App* bench = app.add_subcommand("bench", "Measurements");
   bench->require_subcommand(1);
   add_bench_train(*bench, chosen);
   add_bench_checkpoint(*bench, chosen);
   add_bench_comm(*bench, chosen);
+  add_bench_ops(*bench, chosen);
 }
 
 /// --help and --version: rank 0 prints, nothing else happens.

@@ -7,6 +7,7 @@
 #include "lckv/config/load.h"
 #include "lckv/model/flops.h"
 #include "lckv/model/memory_report.h"
+#include "lckv/tensor/cuda_runtime.h"
 #include "lckv/train/communication.h"
 #include "lckv/train/precision.h"
 #include "lckv/train/run_ranks.h"
@@ -43,10 +44,18 @@ void print_parameters(const model::ParameterTable& table,
       with_thousands(kv_layers * 2 * d.Ckv() * 2), with_thousands(d.L * 2 * d.Ckv() * 2));
 }
 
+/// A GPU also where there is none, when the run asks for one.
+Device planned_device(const config::RunConfig& config) {
+  const bool is_cuda =
+      config.train.device == config::DeviceChoice::kCuda ||
+      (config.train.device == config::DeviceChoice::kAuto && cuda::device_count() > 0);
+  return {is_cuda ? DeviceKind::kCuda : DeviceKind::kCpu, 0};
+}
+
 /// Every rank holds and sends the same, vocabulary padding included.
 void print_rank(const config::RunConfig& config, DType dtype, const comm::Communicators& ranks,
                 int64_t micro_batches) {
-  Arena memory = Arena::planning();
+  Arena memory = Arena::planning(planned_device(config));
   const train::RunObjects planned(memory, config, dtype, ranks);
   fmt::print("memory{}, {} activations\n{}\n", ranks.grid.ranks() > 1 ? " of each rank" : "",
              name(dtype), model::to_text(model::memory_report(memory)));
@@ -82,7 +91,8 @@ ExitCode run_plan(const PlanArgs& args) {
                         : "",
       micro.per_step, micro.B, config.train.steps,
       with_thousands(config.train.steps * config.train.sequences_per_step * d.T));
-  print_rank(config, train::resolve_precision(config.train.precision), ranks, micro.per_step);
+  print_rank(config, train::resolve_precision(config.train.precision, planned_device(config)),
+             ranks, micro.per_step);
   return ExitCode::kOk;
 }
 

@@ -3,7 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "lckv/base/error.h"
+#include "lckv/base/stop_signal.h"
 #include "lckv/base/text.h"
+#include "lckv/checkpoint/input_file.h"
 
 namespace lckv::cli {
 
@@ -30,7 +32,7 @@ std::optional<NotedLoss> noted_loss(const ordered_json& trainer, const char* mem
 void read_facts(const fs::path& state_folder, StateFacts& facts) {
   facts.manifest = checkpoint::read_manifest(state_folder);
   facts.folder.step = facts.manifest.step;
-  facts.bytes = static_cast<int64_t>(fs::file_size(state_folder / Manifest::kFileName));
+  facts.bytes = checkpoint::InputFile(state_folder / Manifest::kFileName).bytes();
   for (const auto& [file, summary] : facts.manifest.files) facts.bytes += summary.bytes;
   const auto trainer = ordered_json::parse(facts.manifest.trainer_json);
   if (const auto saved_at = trainer.find("saved_at");
@@ -41,6 +43,21 @@ void read_facts(const fs::path& state_folder, StateFacts& facts) {
   facts.best = noted_loss(trainer, "best");
 }
 
+bool is_gone(const fs::path& path) {
+  std::error_code unknown;
+  return fs::status(path, unknown).type() == fs::file_type::not_found;
+}
+
+/// What was found wrong with a state that went meanwhile is no damage. It goes by its name, or,
+/// where it stood under a temporary one, by its manifest.
+void note_removal(StateFacts& facts) {
+  if (!facts.is_damaged()) return;
+  const bool had_manifest = facts.bytes > 0;
+  facts.is_removed = is_gone(facts.folder.path) ||
+                     (had_manifest && is_gone(facts.folder.path / Manifest::kFileName));
+  if (facts.is_removed) facts.damages.clear();
+}
+
 }  // namespace
 
 StateFacts look_at_state(const fs::path& state_folder) {
@@ -48,8 +65,20 @@ StateFacts look_at_state(const fs::path& state_folder) {
   const auto named = checkpoint::step_of(state_folder.filename().string());
   facts.folder = {named.value_or(-1), state_folder};
   facts.damages = checkpoint::find_manifest_damage(state_folder);
-  if (!facts.is_damaged()) read_facts(state_folder, facts);
+  try {
+    if (!facts.is_damaged()) read_facts(state_folder, facts);
+  } catch (const IoError&) {
+    facts.damages = checkpoint::find_manifest_damage(state_folder);
+    if (!facts.is_damaged()) throw;
+  }
+  note_removal(facts);
   return facts;
+}
+
+void verify_bytes(StateFacts& facts) {
+  if (facts.is_damaged() || facts.is_removed) return;
+  facts.damages = checkpoint::find_damage(facts.folder.path, &stop_requested());
+  note_removal(facts);
 }
 
 GivenFolder look_at_folder(const std::string& given) {

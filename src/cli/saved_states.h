@@ -29,9 +29,13 @@ struct StateFacts {
   // what is wrong; of the manifest alone unless every byte was read
   std::vector<checkpoint::Damage> damages;
   bool is_damaged() const { return !damages.empty(); }
+  // by a run that goes on, while it was looked at: nothing more is known, no damage either
+  bool is_removed = false;
 };
 /// Does not throw for a damaged manifest: that is noted.
 StateFacts look_at_state(const std::filesystem::path& state_folder);
+/// Reads every byte, unless the state is known to be damaged or removed. Throws Interrupted.
+void verify_bytes(StateFacts& facts);
 
 /// What a folder given on the command line is.
 struct GivenFolder {

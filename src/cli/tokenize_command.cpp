@@ -8,6 +8,7 @@
 #include "lckv/base/stop_signal.h"
 #include "lckv/base/text.h"
 #include "lckv/cli/commands.h"
+#include "lckv/cli/output_name.h"
 #include "lckv/data/tokenize.h"
 #include "lckv/data/train_sentencepiece.h"
 
@@ -88,6 +89,7 @@ class TokenizeBar {
 }  // namespace
 
 ExitCode run_tokenize(const TokenizeArgs& args) {
+  require_output(args.output);
   refuse_output_over_input(args);
   const auto tokenizer = tokenizer_for(args);
   data::TokenizeOptions options;

@@ -28,6 +28,18 @@ Log& log() {
 
 }  // namespace
 
+const char* name(Lane lane) {
+  switch (lane) {
+    case Lane::kBlocking:
+      return "blocking";
+    case Lane::kStarted:
+      return "started";
+    case Lane::kDevice:
+      return "device";
+  }
+  throw InternalError("unknown lane");
+}
+
 GroupIdentity make_identity(const std::string& name, Waiting waiting, int split,
                             const std::vector<int>& world_ranks) {
   GroupIdentity group{.name = name,

@@ -29,8 +29,10 @@ struct GroupIdentity {
 GroupIdentity make_identity(const std::string& name, Waiting waiting, int split,
                             const std::vector<int>& world_ranks);
 
-/// The two rows of calls that a group has; each numbers its own.
-enum class Lane : uint8_t { kBlocking, kStarted };
+/// The rows of calls that a group has; each numbers its own. On a device, calls of both sorts run
+/// one after the other.
+enum class Lane : uint8_t { kBlocking, kStarted, kDevice };
+const char* name(Lane lane);  // "blocking", ...
 
 /// Where one lane of one group stands on this rank.
 struct CollectiveState {

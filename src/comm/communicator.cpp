@@ -5,15 +5,19 @@
 #include "lckv/base/text.h"
 #include "lckv/base/timeline.h"
 #include "lckv/comm/collective_checks.h"
+#include "lckv/tensor/transfer.h"
 
 namespace lckv::comm {
 
 namespace {
 
-void copy(View to, const ConstView& from) {
-  LCKV_CHECK(to.device() == Device{} && from.device() == Device{}, "copy off the CPU");
+void copy(Stream& stream, View to, const ConstView& from) {
   if (to.raw() == from.raw() || from.bytes() == 0) return;
-  std::memcpy(to.raw(), from.raw(), static_cast<size_t>(from.bytes()));
+  if (to.device().kind == DeviceKind::kCpu) {
+    std::memcpy(to.raw(), from.raw(), static_cast<size_t>(from.bytes()));
+  } else {
+    transfer(stream, to, from);
+  }
 }
 
 /// Collective carries one kind of view; all_gather does not write this one.
@@ -115,9 +119,9 @@ Pending Communicator::start_checked(Stream& stream, const Collective& call) {
 
 bool Communicator::settled_alone(Stream& stream, const Collective& call) {
   if (size_ > 1) return false;
-  stream.synchronize();
-  if (call.kind == CollectiveKind::kReduceScatter) copy(call.own, call.x);
-  if (call.kind == CollectiveKind::kAllGather) copy(call.x, call.own);
+  if (!call.x || call.x.device().kind == DeviceKind::kCpu) stream.synchronize();
+  if (call.kind == CollectiveKind::kReduceScatter) copy(stream, call.own, call.x);
+  if (call.kind == CollectiveKind::kAllGather) copy(stream, call.x, call.own);
   return true;
 }
 

@@ -53,8 +53,8 @@ class Pending {
     return *this;
   }
 
-  /// Returns when the result is in place. Throws what the collective met. Once only; a second call
-  /// does nothing.
+  /// Returns when the result is in place; on device views in the order of the stream that it was
+  /// started on. Throws what the collective met. Once only; a second call does nothing.
   void finish();
 
  private:
@@ -76,9 +76,15 @@ struct Traffic {
 /// data took, rounded once at the end; I32 and I64 sums wrap. A group of one does nothing but
 /// copies.
 ///
-/// Views are contiguous. The blocking functions return when the result is in place. They may be
-/// used while started collectives of the same communicator are under way; started ones run in the
-/// order of their start, beside the caller. All calls of one communicator come from one thread.
+/// Views are contiguous, in host memory or in that of the stream's device. The blocking functions
+/// return when the result is in place. They may be used while started collectives of the same
+/// communicator are under way; started ones run in the order of their start, beside the caller. All
+/// calls of one communicator come from one thread.
+///
+/// On views in device memory "in place" is meant in the order of `stream`: the collective comes
+/// after what the stream holds already; what is queued there after the blocking function, or after
+/// finish(), comes after the collective; the host need not have waited. An error that the device
+/// meets is thrown by a later call.
 ///
 /// Throws CommError naming the communicator, collective and label when the transport fails;
 /// ShapeError or DTypeError when the views do not fit, before anything is sent.

@@ -13,14 +13,29 @@ class World;
 /// 1.
 struct Communicators {
   Grid grid;
+  bool over_nccl = false;               // device views travel over NCCL
   std::unique_ptr<Communicator> world;  // all ranks
   std::unique_ptr<Communicator> dp;     // ranks with this tp_rank: same weights, other sequences
   std::unique_ptr<Communicator> tp;     // ranks with this dp_rank: one copy of the model
   std::unique_ptr<Communicator> kv;     // neighbours in tp that hold the same key/value heads
 };
 
-/// Collective over the world. `kv_sharers`: ranks that share a key/value head; divides grid.tp.
-Communicators make_communicators(World& world, const Grid& grid, int kv_sharers);
+/// How collectives on views in device memory travel; those in host memory take MPI.
+enum class DevicePath : uint8_t {
+  kAuto,  // NCCL where every rank of the world has a GPU of its own, else MPI
+  kNccl,
+  kMpi  // staged in host memory
+};
+
+/// Collective over the world.
+///
+///   kv_sharers   ranks that share a key/value head; divides grid.tp
+///   device       where this rank computes; of one kind on all ranks
+///   path         equal on all ranks; of no meaning on the CPU
+///
+/// Throws CommError on all ranks when NCCL is asked for and ranks share a GPU.
+Communicators make_communicators(World& world, const Grid& grid, int kv_sharers, Device device = {},
+                                 DevicePath path = DevicePath::kAuto);
 /// One process.
 Communicators alone();
 /// A rank of a grid that exists on paper only.

@@ -25,17 +25,6 @@ Patience patience_of(const GroupIdentity& group, Lane lane) {
   return lane == Lane::kBlocking ? kBlockingPatience : kStartedPatience;
 }
 
-void require_host_view(const ConstView& view) {
-  if (!view || view.device().kind == DeviceKind::kCpu) return;
-  throw DTypeError(format("MPI moves views in host memory, not {}", view.describe()));
-}
-
-void prepare(Stream& stream, const Collective& call) {
-  require_host_view(call.x);
-  require_host_view(call.own);
-  stream.synchronize();
-}
-
 }  // namespace
 
 MpiCommunicator::MpiCommunicator(const std::string& name, const GroupIdentity& identity,
@@ -55,13 +44,23 @@ void MpiCommunicator::set_limits(const MpiLimits& limits) {
   started_.set_limits(limits);
 }
 
+bool MpiCommunicator::on_device(const Collective& call) {
+  return call.x && call.x.device().kind != DeviceKind::kCpu;
+}
+
 void MpiCommunicator::run(Stream& stream, const Collective& call) {
-  prepare(stream, call);
-  blocking_.run(name(), call);
+  if (!on_device(call)) {
+    stream.synchronize();
+    return blocking_.run(name(), call);
+  }
+  const Collective staged = staging_.to_host(stream, call, rank());
+  blocking_.run(name(), staged);
+  staging_.to_device(stream, call, staged, rank());
 }
 
 Pending MpiCommunicator::start(Stream& stream, const Collective& call) {
-  prepare(stream, call);
+  if (on_device(call)) return Communicator::start(stream, call);
+  stream.synchronize();
   if (!queue_) queue_ = std::make_unique<StartedQueue>(name() + " started");
   const std::shared_future<void> done = queue_->push([this, call] {
     const TimelineScope scope(call.label, "collective");

@@ -3,14 +3,16 @@
 #include <memory>
 #include <string>
 
+#include "lckv/comm/host_staging.h"
 #include "lckv/comm/mpi_transport.h"
 #include "lckv/comm/started_queue.h"
 
 namespace lckv::comm {
 
-/// Over MPI, on views in host memory. Blocking and started calls have an MPI communicator each, so
-/// that they may overtake one another.
-class MpiCommunicator final : public Communicator {
+/// Over MPI. Blocking and started calls have an MPI communicator each, so that they may overtake one
+/// another. Views in a device's memory are staged in pinned host memory: the host waits for the
+/// stream, and started calls run at once.
+class MpiCommunicator : public Communicator {
  public:
   /// Collective over `comm`, which has two ranks or more and is the group of this identity.
   MpiCommunicator(const std::string& name, const GroupIdentity& identity, MpiComm comm);
@@ -20,13 +22,17 @@ class MpiCommunicator final : public Communicator {
 
   void set_limits(const MpiLimits& limits);
 
- private:
+ protected:
+  static bool on_device(const Collective& call);
   void run(Stream& stream, const Collective& call) override;
   Pending start(Stream& stream, const Collective& call) override;
+
+ private:
   void wait_for(const std::shared_future<void>& done);
 
   MpiTransport blocking_;
   MpiTransport started_;
+  HostStaging staging_;
   std::unique_ptr<StartedQueue> queue_;  // made by the first started call
 };
 

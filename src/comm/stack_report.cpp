@@ -32,9 +32,8 @@ bool write_file(const std::string& path, const std::string& text) {
 }
 
 std::string describe(const CollectiveState& call) {
-  return format("{} ({}): {} \"{}\", call {}, {} B, {}\n", call.group.name.view(),
-                call.lane == Lane::kStarted ? "started" : "blocking", name(call.kind),
-                call.label.view(), call.number, call.bytes,
+  return format("{} ({}): {} \"{}\", call {}, {} B, {}\n", call.group.name.view(), name(call.lane),
+                name(call.kind), call.label.view(), call.number, call.bytes,
                 call.under_way ? format("under way for {:.1f} s", call.age_s)
                                : format("done, begun {:.1f} s ago", call.age_s));
 }

@@ -138,14 +138,17 @@ class Search {
     // Its lane is still in an earlier call.
     if (own != nullptr && own->under_way) return explained(other, *own);
     const auto main_waits = [](const CollectiveState& c) { return c.main_waits; };
-    const auto beside_waits = [](const CollectiveState& c) { return c.under_way && is_patient(c); };
+    const auto beside_waits = [](const CollectiveState& c) {
+      return c.under_way && (is_patient(c) || c.lane == Lane::kDevice);
+    };
     if (is_patient(call)) {
       // The thread that should come is not the main one: that one's waiting may have its own cause,
       // or be a consequence of this.
       if (leads_on(other, beside_waits) == true || leads_on(other, main_waits) == true) return true;
     } else {
       if (const auto found = leads_on(other, main_waits)) return *found;
-      // The main thread may wait for one beside it, which the log of collectives cannot tell.
+      // The main thread may wait for one beside it or for the device, which the log of collectives
+      // cannot tell.
       if (const auto found = leads_on(other, beside_waits)) return *found;
     }
     overdue(LagReason::kBehind, other, record(other).idle_s + heard(other).age_s);

@@ -55,7 +55,8 @@ std::string work(const CollectiveState& call) {
 
 /// "dp", "dp (started)", for the calls that run beside the main thread
 std::string lane(const CollectiveState& call) {
-  return call.group.name.string() + (call.lane == Lane::kStarted ? " (started)" : "");
+  const std::string group = call.group.name.string();
+  return call.lane == Lane::kBlocking ? group : format("{} ({})", group, name(call.lane));
 }
 
 std::string describe_lag(LagReason reason, const std::vector<HeardRank>& ranks, int rank) {

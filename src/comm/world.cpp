@@ -11,6 +11,7 @@
 #include "lckv/comm/launch.h"
 #include "lckv/comm/mailbox.h"
 #include "lckv/comm/mpi_communicator.h"
+#include "lckv/comm/nccl_communicator.h"
 
 namespace lckv::comm {
 
@@ -60,8 +61,11 @@ void require_all(const Launch& launch, int size) {
 }  // namespace
 
 struct World::State {
+  GroupIdentity next_identity(const std::string& name, const MpiComm& comm, Waiting waiting) {
+    return make_identity(name, waiting, splits++, comm.ranks_in(*everyone));
+  }
   std::unique_ptr<Communicator> make_group(const std::string& name, MpiComm comm, Waiting waiting) {
-    const GroupIdentity identity = make_identity(name, waiting, splits++, comm.ranks_in(*everyone));
+    const GroupIdentity identity = next_identity(name, comm, waiting);
     return make_mpi_communicator(name, identity, std::move(comm));
   }
 
@@ -118,6 +122,14 @@ std::string World::describe_rank() const {
 std::unique_ptr<Communicator> World::split(const std::string& name, int color, Waiting waiting) {
   if (size() == 1) return make_alone(name);
   return state_->make_group(name, state_->everyone->split(color), waiting);
+}
+
+std::unique_ptr<Communicator> World::split_over_nccl(const std::string& name, int color,
+                                                     Device device) {
+  if (size() == 1) return make_alone(name);
+  MpiComm group = state_->everyone->split(color);
+  const GroupIdentity identity = state_->next_identity(name, group, Waiting::kPrompt);
+  return make_nccl_communicator(name, identity, std::move(group), device);
 }
 
 std::unique_ptr<Communicator> World::split_by_machine(const std::string& name) {

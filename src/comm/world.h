@@ -39,6 +39,8 @@ class World {
   /// Collective: the group of the ranks that pass the same `color`, ordered by rank.
   std::unique_ptr<Communicator> split(const std::string& name, int color,
                                       Waiting waiting = Waiting::kPrompt);
+  /// The same, for views in the memory of `device` too: see make_nccl_communicator.
+  std::unique_ptr<Communicator> split_over_nccl(const std::string& name, int color, Device device);
   /// Collective: the group of the ranks of this machine, ordered by rank.
   std::unique_ptr<Communicator> split_by_machine(const std::string& name);
   /// All ranks.

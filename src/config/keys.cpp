@@ -49,8 +49,13 @@ std::vector<Key> keys_of(TrainConfig& t) {
           {"train.sequences_per_step", &t.sequences_per_step, from_to(1, kMaxExtent)},
           {"train.micro_batch_sequences", &t.micro_batch_sequences, from_to(0, kMaxExtent)},
           {"train.seed", &t.seed},
+          {"train.device", choice(t.device, {"auto", "cpu", "cuda"})},
           {"train.precision", choice(t.precision, {"auto", "bf16", "fp32", "fp64"})},
           {"train.recompute", choice(t.recompute, {"none", "cheap", "block"})},
+          {"train.attention", choice(t.attention, {"own", "cudnn"})},
+          {"train.deterministic", &t.deterministic},
+          {"train.graphs", &t.graphs},
+          {"train.matmul_algorithms", &t.matmul_algorithms},
           {"train.threads", &t.threads, from_to(0, kMaxThreads)},
           {"train.init_from", &t.init_from},
           {"train.init_kv", choice(t.init_kv, {"copy", "average"})},
@@ -62,6 +67,7 @@ std::vector<Key> keys_of(ParallelConfig& p) {
   return {{"parallel.tensor", &p.tensor, from_to(1, kMaxRanks)},
           {"parallel.data", IntegerOrAuto{&p.data}, from_to(1, kMaxRanks)},
           {"parallel.sequence", &p.sequence},
+          {"parallel.device_comm", choice(p.device_comm, {"auto", "nccl", "mpi"})},
           {"parallel.oversubscribe", &p.oversubscribe}};
 }
 

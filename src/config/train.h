@@ -5,6 +5,9 @@
 
 namespace lckv::config {
 
+enum class DeviceChoice { kAuto, kCpu, kCuda };
+// own: ours; cudnn: its fused attention, where the shape allows, on a GPU
+enum class Attention { kOwn, kCudnn };
 enum class Precision { kAuto, kBf16, kFp32, kFp64 };
 // cheap: norms and SwiGLU; block: everything but its input
 enum class Recompute { kNone, kCheap, kBlock };
@@ -16,9 +19,17 @@ struct TrainConfig {
   int64_t sequences_per_step = 8;  // global batch
   // B of one forward and backward; divides the sequences of one copy of the model; 0: all of them
   int64_t micro_batch_sequences = 0;
-  uint64_t seed = 42;  // of the initial weights
+  uint64_t seed = 42;                         // of the initial weights
+  DeviceChoice device = DeviceChoice::kAuto;  // auto: cuda where there is a GPU
   Precision precision = Precision::kAuto;
   Recompute recompute = Recompute::kNone;
+  Attention attention = Attention::kOwn;
+  // equal bits in equal runs; false lets cuDNN's attention sum gradients in any order
+  bool deterministic = true;
+  bool graphs = true;  // on a GPU: launch a micro-batch as one recorded graph
+  // file of the fastest matmul algorithms found on a GPU, a number added for ranks above 0; "": in
+  // the run's folder
+  std::string matmul_algorithms;
   int64_t threads = 0;           // 0: the cores this process may use
   std::string init_from;         // Hugging Face folder to start from; "": random
   std::string init_kv = "copy";  // copy | average: W_K, W_V of a plain Llama (spec/lckv.md 9.3)

@@ -8,6 +8,7 @@
 #include "lckv/comm/agreement.h"
 #include "lckv/eval/inference_options.h"
 #include "lckv/kernels/ops/cross_entropy.h"
+#include "lckv/tensor/transfer.h"
 
 namespace lckv::eval {
 
@@ -46,8 +47,8 @@ double sum(ConstView values) {
 }  // namespace
 
 struct RowScorer::Network {
-  Network(const config::ModelConfig& config, const model::ModelOptions& options)
-      : plan(Arena::planning()) {
+  Network(const config::ModelConfig& config, const model::ModelOptions& options, Device device)
+      : plan(Arena::planning(device)) {
     model::Model planned(plan, config, options);
     arena = std::make_unique<Arena>(Arena::allocate(plan));
     model = std::make_unique<model::Model>(*arena, config, options);
@@ -70,7 +71,8 @@ RowScorer::Network& RowScorer::network_for(Stream& stream, int64_t inputs) {
   if (!network_ || network_->model->dims().T != T) {
     network_.reset();  // before the next one takes its memory
     network_ = std::make_unique<Network>(
-        config_, inference_options(weights_.dtype(), options_.B, T, options_.mode, options_.ranks));
+        config_, inference_options(weights_.dtype(), options_.B, T, options_.mode, options_.ranks),
+        stream.device());
     network_->model->prepare(stream);
   }
   return *network_;
@@ -83,7 +85,8 @@ void RowScorer::score_batch(Stream& stream, std::span<const TokenPair> rows,
   PaddedRows padded;
   for (const size_t i : batch) padded.add(rows[i], model.dims().T);
   model.score(stream, weights_, {padded.tokens, padded.targets, {}});
-  const ConstView nll = model.nll().reshape({model.dims().B, model.dims().T});
+  const OnHost on_host(model.nll());
+  const ConstView nll = on_host.view().reshape({model.dims().B, model.dims().T});
   int64_t row = 0;
   for (const size_t i : batch) {
     // 0 - x, not -x: the sum over copies knows no -0.

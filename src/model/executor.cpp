@@ -7,6 +7,7 @@
 #include "lckv/kernels/ops/copy.h"
 #include "lckv/kernels/ops/embedding.h"
 #include "lckv/kernels/ops/rope.h"
+#include "lckv/tensor/transfer.h"
 
 namespace lckv::model {
 
@@ -112,8 +113,11 @@ Executor::Executor(Arena& arena, const config::ModelConfig& config, Plan plan, c
 
 void Executor::prepare(Stream& stream) {
   ops::rope_tables(stream, rope_cos_, rope_sin_, rope_theta_);
-  auto* positions = positions_.data<int32_t>();
-  for (int64_t n = 0; n < dims_.N(); ++n) positions[n] = static_cast<int32_t>(n % dims_.T);
+  const Buffer positions(DType::kI32, positions_.shape());
+  auto* position = positions.view().data<int32_t>();
+  for (int64_t n = 0; n < dims_.N(); ++n) position[n] = static_cast<int32_t>(n % dims_.T);
+  transfer(stream, positions_, positions.view());
+  stream.synchronize();
 }
 
 View Executor::value(int index) const {

@@ -14,7 +14,7 @@ namespace {
 
 // Rows of logits at once. Fewer rows read and write the head's gradient [V, C] more often; more
 // take more memory (1024 rows of 32000 F32 logits are 125 MiB).
-constexpr int64_t kChunkRows = 1024;
+int64_t most_chunk_rows(Device device) { return device.kind == DeviceKind::kCpu ? 1024 : 8192; }
 
 }  // namespace
 
@@ -22,7 +22,7 @@ Head::Head(Arena& arena, const config::ModelConfig& config, const Dims& d, DType
            bool training, const TensorParallel& tp)
     : rms_norm_eps_(config.rms_norm_eps),
       tp_(tp),
-      chunk_rows_(std::min(d.N(), kChunkRows)),
+      chunk_rows_(std::min(d.N(), most_chunk_rows(arena.device()))),
       vocabulary_{d.V_begin(tp.group().rank()), d.V_extent(tp.group().rank())} {
   const DType acc = accumulator(dtype);
   x_ = arena.take("head", "head.x", dtype, {d.N(), d.C});
@@ -120,7 +120,7 @@ void Head::logits(Stream& stream, const ParameterSet& weights, ConstView hidden,
     return;
   }
   const int64_t tp = tp_.group().size(), N = x_.dim(0), V_tp = weights.head().dim(0);
-  const Buffer all(logits.dtype(), {tp * N * V_tp});
+  const Buffer all(logits.dtype(), {tp * N * V_tp}, logits.device());
   const int64_t part = N * V_tp, rank = tp_.group().rank();
   const View own = all.view().slice(0, rank * part, (rank + 1) * part);
   ops::matmul_forward(stream, own.reshape({N, V_tp}), x_, weights.head());

@@ -8,6 +8,7 @@
 #include "lckv/base/process.h"
 #include "lckv/base/random.h"
 #include "lckv/base/text.h"
+#include "lckv/tensor/transfer.h"
 
 namespace lckv::model {
 
@@ -85,7 +86,8 @@ uint64_t bits_of(const std::byte* element, int64_t size) {
 
 /// Sum over elements of a hash of (name, index, bits): the ranks' parts add up in any order.
 uint64_t hash_of_part(const Parameter& p, ConstView part) {
-  const auto* bytes = static_cast<const std::byte*>(part.raw());
+  const OnHost on_host(part);
+  const auto* bytes = static_cast<const std::byte*>(on_host.view().raw());
   const int64_t size = size_bytes(part.dtype()), width = row_elems(p);
   const uint64_t name = hash_text(p.name);
   std::vector<uint64_t> sums(static_cast<size_t>(std::max(1, usable_cores())), 0);

@@ -5,6 +5,9 @@
 #include "lckv/base/error.h"
 #include "lckv/base/text.h"
 #include "lckv/kernels/ops/cross_entropy.h"
+#include "lckv/kernels/ops/reduce.h"
+#include "lckv/kernels/profile.h"
+#include "lckv/tensor/transfer.h"
 
 namespace lckv::model {
 
@@ -37,18 +40,26 @@ Model::Model(Arena& arena, const config::ModelConfig& config, const ModelOptions
                            options.backward_passes, options.plan),
                 dims_of(config, options), options.dtype, options.recompute, *ranks_.tp),
       head_(arena, config, executor_.dims(), options.dtype, options.plan.training,
-            executor_.tensor_parallel()) {
+            executor_.tensor_parallel()),
+      graphs_(options.graphs) {
   const Dims& d = executor_.dims();
   tokens_ = arena.take("tables", "tokens", DType::kI32, {d.N()});
   targets_ = arena.take("tables", "targets", DType::kI32, {d.N()});
   if (options.document_mask) {
     first_key_ = arena.take("tables", "first_key", DType::kI32, {d.B, d.T});
   }
+  sum_nll_ = arena.take("tables", "sum_nll", DType::kF64, {1});
 }
 
-void Model::prepare(Stream& stream) { executor_.prepare(stream); }
+void Model::prepare(Stream& stream) {
+  executor_.prepare(stream);
+  for (Staged& staged : staged_) {
+    staged.numbers = Buffer::staging(DType::kI32, {3, dims().N()}, stream.device());
+    staged.copied = Event(stream.device());
+  }
+}
 
-void Model::load(const TokenBatch& batch) {
+void Model::load(Stream& stream, const TokenBatch& batch) {
   const auto N = static_cast<size_t>(dims().N());
   const size_t rows = batch.tokens.size();
   LCKV_CHECK(rows <= N && rows % static_cast<size_t>(dims().T) == 0 &&
@@ -56,31 +67,31 @@ void Model::load(const TokenBatch& batch) {
                  (batch.first_key.size() == (first_key_ ? rows : 0)),
              format("batch of {} tokens, {} targets and {} first keys for [{}, {}]", rows,
                     batch.targets.size(), batch.first_key.size(), dims().B, dims().T));
-  const auto fill = [&](View to, std::span<const int32_t> from, int32_t padding) {
-    auto* data = to.data<int32_t>();
+  Staged& staged = staged_[next_staged_];
+  next_staged_ = (next_staged_ + 1) % staged_.size();
+  staged.copied.synchronize();
+  const auto fill = [&](View to, int64_t row, std::span<const int32_t> from, int32_t padding) {
+    const View host = staged.numbers.view().slice(0, row, row + 1).reshape(to.shape());
+    auto* data = host.data<int32_t>();
     std::fill(std::copy(from.begin(), from.end(), data), data + N, padding);
+    transfer(stream, to, host);
   };
-  fill(tokens_, batch.tokens, 0);
-  fill(targets_, batch.targets, ops::kIgnoreTarget);
-  if (first_key_) fill(first_key_, batch.first_key, 0);
+  fill(tokens_, 0, batch.tokens, 0);
+  fill(targets_, 1, batch.targets, ops::kIgnoreTarget);
+  if (first_key_) fill(first_key_, 2, batch.first_key, 0);
+  staged.copied.record(stream);
 }
 
-double Model::sum_nll() const {
-  // In the order of rows, in double: independent of threads and of how rows were chunked.
-  const auto sum = [&](const auto* nll) {
-    double total = 0;
-    for (int64_t n = 0; n < nll_.numel(); ++n) total += static_cast<double>(nll[n]);
-    return total;
-  };
-  return nll_.dtype() == DType::kF64 ? sum(nll_.data<double>()) : sum(nll_.data<float>());
+double Model::sum_of_nll(Stream& stream) {
+  ops::sum(stream, sum_nll_, nll_, ops::GradMode::kOverwrite);
+  return to_host(stream, sum_nll_).view().data<double>()[0];
 }
 
 double Model::score(Stream& stream, const ParameterSet& weights, const TokenBatch& batch) {
-  load(batch);
+  load(stream, batch);
   const ConstView hidden = executor_.forward(stream, weights, tokens_, first_key_);
   nll_ = head_.score(stream, weights, hidden, targets_);
-  stream.synchronize();
-  return sum_nll();
+  return sum_of_nll(stream);
 }
 
 /// Gradients of parameters that several ranks of the copy hold and each has a part of: K,V heads
@@ -106,27 +117,66 @@ double Model::score_with_gradient(Stream& stream, const ParameterSet& weights,
                                   const ParameterSet& gradients, const TokenBatch& batch,
                                   double scale, ops::GradMode first_write, MicroBatch which,
                                   const BucketComplete& complete) {
+  queue_score_with_gradient(stream, weights, gradients, batch, scale, sum_nll_, first_write, which,
+                            complete);
+  return sum_of_nll(stream);
+}
+
+void Model::queue_score_with_gradient(Stream& stream, const ParameterSet& weights,
+                                      const ParameterSet& gradients, const TokenBatch& batch,
+                                      double scale, View sum_nll, ops::GradMode first_write,
+                                      MicroBatch which, const BucketComplete& complete) {
+  const ParameterTable& table = gradients.table();
   const auto finish_bucket = [&](int bucket) {
     if (which == MicroBatch::kMore) return;
     sum_shared(stream, gradients, bucket);
     if (complete) complete(bucket);
   };
-  const ParameterTable& table = gradients.table();
-  load(batch);
-  const ConstView hidden = executor_.forward(stream, weights, tokens_, first_key_);
-  nll_ = head_.score_with_gradient(stream, weights, gradients, hidden, targets_,
-                                   executor_.output_grad(), scale, first_write);
-  finish_bucket(table.head_bucket());
-  executor_.backward(stream, weights, gradients, tokens_, first_key_, first_write,
-                     [&](int layer) { finish_bucket(table.layer_bucket(layer)); });
-  finish_bucket(table.embedding_bucket());
-  stream.synchronize();
-  return sum_nll();
+  const auto run = [&](const std::function<void(int)>& finish) {
+    const ConstView hidden = executor_.forward(stream, weights, tokens_, first_key_);
+    nll_ = head_.score_with_gradient(stream, weights, gradients, hidden, targets_,
+                                     executor_.output_grad(), scale, first_write);
+    finish(table.head_bucket());
+    executor_.backward(stream, weights, gradients, tokens_, first_key_, first_write,
+                       [&](int layer) { finish(table.layer_bucket(layer)); });
+    finish(table.embedding_bucket());
+    ops::sum(stream, sum_nll, nll_, first_write);
+  };
+  load(stream, batch);
+  const bool communicates =
+      ranks_.tp->size() > 1 || (which == MicroBatch::kLast && ranks_.dp->size() > 1);
+  const bool is_timed = ops::is_profiling();  // op by op
+  if (!graphs_ || communicates || is_timed || stream.device().kind == DeviceKind::kCpu)
+    return run(finish_bucket);
+  launch_or_record(stream,
+                   {scale, first_write, weights.buckets().front().raw(),
+                    gradients.buckets().front().raw(), sum_nll.raw(), stream.scratch_moves()},
+                   [&] { run([](int) {}); });
+  for (int bucket = static_cast<int>(table.buckets.size()) - 1; bucket >= 0; --bucket) {
+    finish_bucket(bucket);
+  }
+}
+
+/// Runs it the first time, records it the second, launches it from then on.
+void Model::launch_or_record(Stream& stream, const GraphKey& key,
+                             const std::function<void()>& run) {
+  constexpr size_t kKept = 8;  // a run needs two; each holds the device's memory for its nodes
+  const auto found = std::find_if(recorded_.begin(), recorded_.end(),
+                                  [&](const RecordedBatch& batch) { return batch.key == key; });
+  if (found == recorded_.end()) {
+    run();
+    if (recorded_.size() >= kKept) recorded_.erase(recorded_.begin());
+    recorded_.push_back({key, {}});
+    recorded_.back().key.scratch_moves = stream.scratch_moves();
+    return;
+  }
+  if (!found->graph) found->graph = Graph::record(stream, run);
+  found->graph.launch(stream);
 }
 
 void Model::logits(Stream& stream, const ParameterSet& weights, const TokenBatch& batch,
                    View logits) {
-  load(batch);
+  load(stream, batch);
   head_.logits(stream, weights, executor_.forward(stream, weights, tokens_, first_key_), logits);
   stream.synchronize();
 }

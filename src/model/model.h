@@ -1,11 +1,15 @@
 #pragma once
 
+#include <array>
 #include <functional>
 #include <span>
+#include <vector>
 
 #include "lckv/comm/communicators.h"
 #include "lckv/model/executor.h"
 #include "lckv/model/head.h"
+#include "lckv/tensor/graph.h"
+#include "lckv/tensor/transfer.h"
 
 namespace lckv::model {
 
@@ -29,6 +33,9 @@ struct ModelOptions {
   // the grid's; they outlive the model
   const comm::Communicators* ranks = &comm::single_process();
   bool sequence_parallel = false;
+  // On a GPU, forward and backward of a micro-batch are recorded once and then launched as one,
+  // where no collective is part of them.
+  bool graphs = false;
 };
 
 /// Whether more micro-batches will add to the gradients.
@@ -67,10 +74,19 @@ class Model {
                              ops::GradMode first_write, MicroBatch which = MicroBatch::kLast,
                              const BucketComplete& complete = {});
 
-  /// Logits of every position, whole on every rank: [N, V] F32 (F64), the caller's memory.
+  /// The same without waiting for the device: sum_nll [1] F64 on the stream's device is written, or
+  /// added to, by `first_write` too.
+  void queue_score_with_gradient(Stream& stream, const ParameterSet& weights,
+                                 const ParameterSet& gradients, const TokenBatch& batch,
+                                 double scale, View sum_nll, ops::GradMode first_write,
+                                 MicroBatch which = MicroBatch::kLast,
+                                 const BucketComplete& complete = {});
+
+  /// Logits of every position, whole on every rank: [N, V] F32 (F64), the caller's memory on the
+  /// stream's device.
   void logits(Stream& stream, const ParameterSet& weights, const TokenBatch& batch, View logits);
 
-  /// nll per row of the last score: [N] F32 (F64).
+  /// nll per row of the last score: [N] F32 (F64), on the stream's device.
   ConstView nll() const { return nll_; }
   const Plan& plan() const { return executor_.plan(); }
   const Executor& executor() const { return executor_; }
@@ -78,14 +94,39 @@ class Model {
   int64_t head_chunk_rows() const { return head_.chunk_rows(); }
 
  private:
-  void load(const TokenBatch& batch);
-  double sum_nll() const;
+  /// What a recorded micro-batch depends on.
+  struct GraphKey {
+    double scale = 0;
+    ops::GradMode first_write = ops::GradMode::kOverwrite;
+    const void *weights = nullptr, *gradients = nullptr, *sum_nll = nullptr;
+    int64_t scratch_moves = 0;
+    bool operator==(const GraphKey&) const = default;
+  };
+  struct RecordedBatch {
+    GraphKey key;
+    Graph graph;  // none yet: it has run once, so that what it needs at run time is there
+  };
+
+  void load(Stream& stream, const TokenBatch& batch);
+  void launch_or_record(Stream& stream, const GraphKey& key, const std::function<void()>& run);
+  double sum_of_nll(Stream& stream);
   void sum_shared(Stream& stream, const ParameterSet& gradients, int bucket) const;
 
   const comm::Communicators& ranks_;
   Executor executor_;
   Head head_;
   View tokens_, targets_, first_key_;  // [N], [N], [B, T] I32
+  View sum_nll_;                       // [1] F64
+  // Where host and device differ, batches wait here for their copy: the host fills one while the
+  // device may still read the other.
+  struct Staged {
+    Buffer numbers;  // [3, N] I32: tokens, targets, first keys
+    Event copied;
+  };
+  std::array<Staged, 2> staged_;
+  size_t next_staged_ = 0;
+  bool graphs_;
+  std::vector<RecordedBatch> recorded_;
   ConstView nll_;
 };
 

@@ -24,6 +24,16 @@ Arena Arena::allocate(const Arena& plan) {
   return arena;
 }
 
+Arena Arena::allocate_staging(const Arena& plan, Device device) {
+  LCKV_CHECK(plan.device_.kind == DeviceKind::kCpu, "staging memory is planned on the host");
+  Arena arena;
+  arena.planning_ = false;
+  arena.bytes_ = plan.bytes_;
+  arena.pieces_ = plan.pieces_;
+  arena.buffer_ = Buffer::staging(DType::kI32, {plan.bytes_ / 4}, device);
+  return arena;
+}
+
 View Arena::take(const std::string& kind, const std::string& name, DType dtype,
                  const Shape& shape) {
   const int64_t bytes =

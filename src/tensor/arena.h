@@ -26,6 +26,9 @@ class Arena {
   static Arena planning(Device device = {});
   /// Allocates exactly what `plan` recorded. Throws as Buffer does.
   static Arena allocate(const Arena& plan);
+  /// The same in host memory that `device` copies to and from beside its work; the plan is the
+  /// host's.
+  static Arena allocate_staging(const Arena& plan, Device device);
 
   /// The next piece, 64-byte aligned, zero at first. On a real arena the pieces must be asked for
   /// in the planned order with the planned sizes; anything else throws InternalError.

@@ -6,12 +6,11 @@ namespace lckv {
 
 ConstView::ConstView(const void* data, DType dtype, const Shape& shape, Device device)
     : data_(data), dtype_set_(true), dtype_(dtype), device_(device), shape_(shape) {
-  if (shape.numel() == 0)
-    return;  // no stride is needed, and a product may not fit: [0, 2^40, 2^40]
   int64_t stride = 1;
   for (int axis = shape.rank() - 1; axis >= 0; --axis) {
     strides_[static_cast<size_t>(axis)] = stride;
-    stride *= shape[axis];
+    // Where nothing is stored, a product may not fit: [0, 2^40, 2^40].
+    if (__builtin_mul_overflow(stride, shape[axis], &stride)) stride = 0;
   }
 }
 

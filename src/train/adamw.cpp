@@ -6,6 +6,7 @@
 #include "lckv/kernels/ops/adamw.h"
 #include "lckv/kernels/ops/copy.h"
 #include "lckv/kernels/ops/reduce.h"
+#include "lckv/tensor/transfer.h"
 
 namespace lckv::train {
 
@@ -57,7 +58,7 @@ bool AdamW::Norms::finite() const {
 }
 
 AdamW::Norms AdamW::measure(Stream& stream, const model::ParameterSet& weights,
-                            const model::ParameterSet& gradients, double loss,
+                            const model::ParameterSet& gradients, ConstView loss,
                             comm::Communicator& world) {
   const View gradient = norms_.slice(0, 0, 1), rest = norms_.slice(0, 1, 2);
   const auto add = [&](const View& total, const View& part, const Segment& segment) {
@@ -73,10 +74,10 @@ AdamW::Norms AdamW::measure(Stream& stream, const model::ParameterSet& weights,
       add(rest, v_.parts()[b], segment);
     }
   }
-  ops::sum_of_squares(stream, rest, ConstView(&loss, DType::kF64, {1}), GradMode::kAccumulate);
+  ops::sum_of_squares(stream, rest, loss, GradMode::kAccumulate);
   world.all_reduce(stream, norms_, comm::ReduceOp::kSum, "gradient norm");
-  stream.synchronize();
-  const auto* norms = norms_.data<double>();
+  const Buffer host = to_host(stream, norms_);
+  const auto* norms = host.view().data<double>();
   return {norms[0], norms[1]};
 }
 

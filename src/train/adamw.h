@@ -29,9 +29,12 @@ class AdamW {
   /// that an update leaves is made of what is measured here. Collective over `world`; equal bits on
   /// every rank.
   ///
-  ///   loss   as this rank knows it: not finite on one, it is so for all
+  ///   loss  [1] F64, on the stream's device, as this rank knows it: not finite on one, it is so
+  ///         for all
+  ///
+  /// Waits for the device: it is where a step's numbers reach the host.
   Norms measure(Stream& stream, const model::ParameterSet& weights,
-                const model::ParameterSet& gradients, double loss, comm::Communicator& world);
+                const model::ParameterSet& gradients, ConstView loss, comm::Communicator& world);
 
   /// One update of the owned part of a bucket, from the gradients whose norm the newest measure()
   /// took: clip to settings.clip_norm, decay, step. `step` counts from 1.

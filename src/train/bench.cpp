@@ -32,7 +32,8 @@ class TrainingBench {
   void warm_up(int64_t steps) {
     run_.steps(steps);
     own_.measured_bytes = run_.grown_bytes();
-    own_.scratch_bytes = ops::cpu_scratch_bytes();
+    own_.scratch_bytes = run_.device().kind == DeviceKind::kCpu ? ops::cpu_scratch_bytes()
+                                                                : run_.stream().scratch_bytes();
   }
 
   std::vector<double> time_steps(int64_t steps) { return run_.time_steps(steps); }
@@ -43,7 +44,7 @@ class TrainingBench {
     const auto gemms = model::list_gemms(network.plan(), run_.dims(), network.head_chunk_rows(),
                                          /*training=*/true);
     all().barrier(kLabel);
-    double rate = measure_gemm_rate(gemms, run_.dtype(), seconds).flops_per_s;
+    double rate = measure_gemm_rate(gemms, run_.dtype(), seconds, run_.device()).flops_per_s;
     all().all_reduce(run_.stream(), View(&rate, DType::kF64, {1}), comm::ReduceOp::kSum, kLabel);
     return rate;
   }

@@ -8,7 +8,9 @@
 #include "lckv/base/text.h"
 #include "lckv/comm/agreement.h"
 #include "lckv/kernels/table.h"
+#include "lckv/tensor/cuda_runtime.h"
 #include "lckv/train/precision.h"
+#include "lckv/train/run_memory.h"
 #include "lckv/train/run_ranks.h"
 
 namespace lckv::train {
@@ -62,28 +64,31 @@ RandomTokens::RandomTokens(int64_t count, int64_t vocabulary, int dp_rank) {
 BenchRun::BenchRun(comm::World& world, const config::RunConfig& config)
     : world_(world),
       config_(without_data(config)),
-      ranks_(join_grid(world, config_)),
+      device_(join_device(world, config_.train.device)),
+      ranks_(join_grid(world, config_, device_)),
       threads_(use_threads(world, config_)),
-      dtype_(resolve_precision(config_.train.precision)),
-      micro_(micro_batches(config_.train, ranks_.grid.dp)) {
+      dtype_(resolve_precision(config_.train.precision, device_)),
+      micro_(micro_batches(config_.train, ranks_.grid.dp)),
+      stream_(device_) {
   comm::require_equal_texts(world_, "precision", std::string(name(dtype_)));
+  comm::together(world_, [&] { choose_kernels(config_, "", device_, ranks_.grid.rank); });
   comm::together(world_, [&] { allocate(); });
   trainer().initialize(stream_, config_.train.seed);
   random_.emplace(dims().N(), dims().V, ranks_.grid.dp_rank());
 }
 
 void BenchRun::allocate() {
-  const Arena plan = plan_run_memory(config_, dtype_, ranks_);
+  const Arena plan = plan_run_memory(config_, dtype_, ranks_, device_);
   planned_bytes_ = plan.bytes();
   reset_peak_resident();
-  resident_before_ = resident_bytes();
+  used_before_ = used_bytes();
   arena_.emplace(Arena::allocate(plan));
   objects_.emplace(*arena_, config_, dtype_, ranks_);
   trainer().prepare(stream_);
 }
 
 BenchSubject BenchRun::subject() const {
-  return {.backend = ops::kernels({}).name,
+  return {.backend = ops::kernels(device_).name,
           .precision = std::string(name(dtype_)),
           .layer_types = config_.model.layer_types,
           .grid = ranks_.grid,
@@ -93,7 +98,15 @@ BenchSubject BenchRun::subject() const {
           .micro_batches = micro_.per_step};
 }
 
-int64_t BenchRun::grown_bytes() const { return peak_resident_bytes() - resident_before_; }
+/// Of the device: resident memory, at its peak, of the process on a CPU; on a GPU all that is taken
+/// from it, which nobody gives back before the end.
+int64_t BenchRun::used_bytes() const {
+  if (device_.kind == DeviceKind::kCpu) return peak_resident_bytes();
+  const cuda::DeviceFacts facts = cuda::device_facts(device_.index);
+  return facts.memory_bytes - facts.free_bytes;
+}
+
+int64_t BenchRun::grown_bytes() const { return used_bytes() - used_before_; }
 
 void BenchRun::step() {
   const int64_t own_targets = dims().N() * micro_.per_step;
@@ -115,6 +128,7 @@ std::vector<double> BenchRun::time_steps(int64_t count) {
     world_.all().barrier(kLabel);
     const Stopwatch watch;
     step();
+    stream_.synchronize();  // the last updates are under way on a GPU
     seconds.push_back(watch.elapsed_s());
   }
   take_slowest(world_.all(), seconds);

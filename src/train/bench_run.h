@@ -49,6 +49,7 @@ class BenchRun {
   comm::World& world() const { return world_; }
   const config::RunConfig& config() const { return config_; }
   const comm::Communicators& ranks() const { return ranks_; }
+  Device device() const { return device_; }
   DType dtype() const { return dtype_; }
   const model::Dims& dims() const { return trainer().network().dims(); }
   const Trainer& trainer() const { return objects_->trainer; }
@@ -57,7 +58,7 @@ class BenchRun {
   StateSnapshot* snapshot() { return objects_->snapshot.get(); }
   Stream& stream() { return stream_; }
   int64_t updates() const { return updates_; }
-  /// Of the tensors of the plan, and what resident memory has grown by since before allocation.
+  /// Of the tensors of the plan, and what the memory in use has grown by since before allocation.
   int64_t planned_bytes() const { return planned_bytes_; }
   int64_t grown_bytes() const;
 
@@ -68,19 +69,21 @@ class BenchRun {
 
  private:
   void allocate();
+  int64_t used_bytes() const;
 
   comm::World& world_;
   const config::RunConfig config_;
   std::optional<Arena> arena_;  // outlives whatever works in it
+  Device device_;
   comm::Communicators ranks_;
   int threads_;
   DType dtype_;
   MicroBatches micro_;
+  Stream stream_;
   int64_t planned_bytes_ = 0;
-  int64_t resident_before_ = 0;
+  int64_t used_before_ = 0;
   std::optional<RunObjects> objects_;
   std::optional<RandomTokens> random_;
-  Stream stream_;
   int64_t updates_ = 0;
 };
 

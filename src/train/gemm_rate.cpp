@@ -6,7 +6,7 @@
 #include "lckv/base/random.h"
 #include "lckv/kernels/ops/copy.h"
 #include "lckv/kernels/ops/matmul.h"
-#include "lckv/tensor/buffer.h"
+#include "lckv/tensor/transfer.h"
 
 namespace lckv::train {
 
@@ -16,31 +16,34 @@ using model::Gemm;
 using model::GemmKind;
 
 /// Values of magnitude 1: zeros and denormals would run at another speed.
-Buffer operand(DType dtype, const Shape& shape) {
+Buffer operand(DType dtype, const Shape& shape, Device device) {
   Buffer wide(DType::kF32, shape);
   auto* values = wide.view().data<float>();
   const CounterRng rng(1, 1);
   for (int64_t i = 0; i < shape.numel(); ++i) {
     values[i] = static_cast<float>(rng.bits(static_cast<uint64_t>(i)) >> 40) * 0x1p-23f - 1.0f;
   }
-  if (dtype == DType::kF32) return wide;
   Buffer narrow(dtype, shape);
-  Stream stream;
-  ops::copy(stream, narrow.view(), wide.view());
-  return narrow;
+  Stream host;
+  ops::copy(host, narrow.view(), wide.view());
+  if (device.kind == DeviceKind::kCpu) return narrow;
+  Buffer there(dtype, shape, device);
+  set_from_host(there.view(), narrow.view());
+  return there;
 }
 
 /// Median seconds of one run of a shape.
-double time_gemm(const Gemm& g, DType dtype, double budget_s) {
+double time_gemm(const Gemm& g, DType dtype, double budget_s, Device device) {
   const DType acc = accumulator(dtype);
-  const Buffer x = operand(dtype, {g.rows, g.in});
-  const Buffer y = operand(dtype, {g.rows, g.out});
-  const Buffer w = operand(dtype, {g.out, g.in});
+  const Buffer x = operand(dtype, {g.rows, g.in}, device);
+  const Buffer y = operand(dtype, {g.rows, g.out}, device);
+  const Buffer w = operand(dtype, {g.out, g.in}, device);
   Buffer result(g.kind == GemmKind::kBackwardWeight || g.f32_result ? acc : dtype,
                 g.kind == GemmKind::kForward         ? Shape{g.rows, g.out}
                 : g.kind == GemmKind::kBackwardInput ? Shape{g.rows, g.in}
-                                                     : Shape{g.out, g.in});
-  Stream stream;
+                                                     : Shape{g.out, g.in},
+                device);
+  Stream stream(device);
   const auto run = [&] {
     switch (g.kind) {
       case GemmKind::kForward:
@@ -72,11 +75,12 @@ double time_gemm(const Gemm& g, DType dtype, double budget_s) {
 
 }  // namespace
 
-GemmRate measure_gemm_rate(const std::vector<Gemm>& gemms, DType dtype, double seconds) {
+GemmRate measure_gemm_rate(const std::vector<Gemm>& gemms, DType dtype, double seconds,
+                           Device device) {
   const Stopwatch total;
   double flops = 0, time_s = 0;
   for (const Gemm& g : gemms) {
-    time_s += time_gemm(g, dtype, seconds / static_cast<double>(gemms.size())) *
+    time_s += time_gemm(g, dtype, seconds / static_cast<double>(gemms.size()), device) *
               static_cast<double>(g.count);
     flops += g.flops();
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "lckv/model/gemm_list.h"
+#include "lckv/tensor/device.h"
 #include "lckv/tensor/dtype.h"
 
 namespace lckv::train {
@@ -14,6 +15,7 @@ struct GemmRate {
 /// Runs every shape of the list for about `seconds` in total (each once uncounted, then at
 /// least three times), takes each one's median time and divides the list's FLOPs by the sum of its
 /// times. Uses the ops as training does, on operands of its own.
-GemmRate measure_gemm_rate(const std::vector<model::Gemm>& gemms, DType dtype, double seconds);
+GemmRate measure_gemm_rate(const std::vector<model::Gemm>& gemms, DType dtype, double seconds,
+                           Device device = {});
 
 }  // namespace lckv::train

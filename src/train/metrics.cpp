@@ -1,5 +1,6 @@
 #include "lckv/train/metrics.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
@@ -28,26 +29,35 @@ bool stays(const nlohmann::json& row, const RunPosition& start) {
 }
 
 /// The lines to keep: whole JSON objects.
-std::string kept_lines(const std::string& path, const RunPosition& start) {
+std::string kept_lines(const std::string& path, const RunPosition& start, int64_t every_steps) {
   std::ifstream file(path);
   if (!file && std::filesystem::exists(path)) {
     throw IoError(format("{}: cannot read: {}", path, std::strerror(errno)));
   }
   std::string line, kept;
-  int64_t dropped = 0;
+  int64_t dropped = 0, last_step = 0;
   while (std::getline(file, line)) {
     if (file.eof()) break;  // no line end: torn by a crash
-    if (stays(nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false), start)) {
+    const auto row = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (stays(row, start)) {
       kept += line + "\n";
+      last_step = std::max(last_step, row["step"].get<int64_t>());
     } else {
       ++dropped;
     }
   }
   if (file.bad()) throw IoError(format("{}: reading failed: {}", path, std::strerror(errno)));
   if (start.step == 0 && dropped > 0) {
-    log_warning(format("{}: there is no saved state, the run starts anew: {} lines of an earlier "
-                       "start are dropped",
-                       path, dropped));
+    log_warning(
+        format("{}: there is no saved state, the run starts anew: {} lines of an earlier "
+               "start are dropped",
+               path, dropped));
+  }
+  if (last_step < start.step / every_steps * every_steps) {
+    log_warning(
+        format("{}: ends at step {}, the state of step {} is continued: what lies between "
+               "was cut off and is missing",
+               path, last_step, start.step));
   }
   return kept;
 }
@@ -60,8 +70,9 @@ nlohmann::ordered_json to_json(double value) {
 
 }  // namespace
 
-MetricsWriter::MetricsWriter(std::string path, const RunPosition& start) : path_(std::move(path)) {
-  checkpoint::write_file_atomically(path_, kept_lines(path_, start));
+MetricsWriter::MetricsWriter(std::string path, const RunPosition& start, int64_t every_steps)
+    : path_(std::move(path)) {
+  checkpoint::write_file_atomically(path_, kept_lines(path_, start, every_steps));
   descriptor_ = open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   if (descriptor_ < 0) throw IoError(format("{}: cannot open: {}", path_, std::strerror(errno)));
 }

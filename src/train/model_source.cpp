@@ -6,6 +6,7 @@
 #include "lckv/checkpoint/state_reader.h"
 #include "lckv/comm/agreement.h"
 #include "lckv/config/load.h"
+#include "lckv/tensor/transfer.h"
 #include "lckv/train/exchange.h"
 #include "lckv/train/parameter_slices.h"
 
@@ -19,8 +20,8 @@ constexpr const char* kRunConfig = "config.yaml";
 constexpr const char* kHfConfig = "config.json";
 constexpr const char* kManifest = "manifest.json";
 
-Arena allocate_for(const model::ParameterTable& table, DType dtype) {
-  Arena plan = Arena::planning();
+Arena allocate_for(const model::ParameterTable& table, DType dtype, Device device) {
+  Arena plan = Arena::planning(device);
   const model::ParameterSet planned(table, plan, "weights", dtype);
   return Arena::allocate(plan);
 }
@@ -42,12 +43,14 @@ ReadPart parts_of_state(const fs::path& folder) {
 
 }  // namespace
 
-LoadedWeights::LoadedWeights(const model::ParameterTable& table, DType dtype)
-    : arena(allocate_for(table, dtype)), weights(table, arena, "weights", dtype) {}
+LoadedWeights::LoadedWeights(const model::ParameterTable& table, DType dtype, Device device)
+    : arena(allocate_for(table, dtype, device)), weights(table, arena, "weights", dtype) {}
 
-LoadedWeights ModelSource::load(DType dtype, const comm::Communicators& ranks) const {
+LoadedWeights ModelSource::load(DType dtype, const comm::Communicators& ranks,
+                                Device device) const {
   LoadedWeights loaded(
-      model::make_parameter_table(config_, {ranks.grid.tp, ranks.grid.tp_rank(), /*dp=*/1}), dtype);
+      model::make_parameter_table(config_, {ranks.grid.tp, ranks.grid.tp_rank(), /*dp=*/1}), dtype,
+      device);
   read_weights(loaded.weights);
   return loaded;
 }
@@ -125,7 +128,14 @@ ReadPart ModelSource::open_weights() const {
 void ModelSource::read_weights(const model::ParameterSet& to) const {
   const ReadPart read = open_weights();
   for (const model::Parameter& parameter : to.table().parameters) {
-    read(parameter, to.view(parameter));
+    const View local = to.view(parameter);
+    if (local.device().kind == DeviceKind::kCpu) {
+      read(parameter, local);
+    } else {
+      const Buffer host(local.dtype(), local.shape());
+      read(parameter, host.view());
+      set_from_host(local, host.view());
+    }
   }
 }
 

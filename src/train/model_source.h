@@ -14,7 +14,7 @@ namespace lckv::train {
 
 /// A model's weights with the memory they live in.
 struct LoadedWeights {
-  LoadedWeights(const model::ParameterTable& table, DType dtype);
+  LoadedWeights(const model::ParameterTable& table, DType dtype, Device device = {});
 
   Arena arena;
   model::ParameterSet weights;
@@ -40,7 +40,8 @@ class ModelSource {
 
   /// Every parameter, this rank's share of it (padding rows zero), converted to `dtype`; no other
   /// part is read. Not collective. Throws DataError or IoError as the reader of the place does.
-  LoadedWeights load(DType dtype, const comm::Communicators& ranks = comm::single_process()) const;
+  LoadedWeights load(DType dtype, const comm::Communicators& ranks = comm::single_process(),
+                     Device device = {}) const;
 
   /// For reading the weights part by part; not collective, one thread at a time.
   ReadPart open_weights() const;

@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 
+#include "lckv/tensor/transfer.h"
+
 namespace lckv::train {
 
 const char* name(NonFiniteKind kind) {
@@ -41,7 +43,9 @@ struct Elements {
   double value = 0;  // of the first
 };
 
-Elements look_through(const ConstView& flat) {
+Elements look_through(const ConstView& there) {
+  const OnHost on_host(there);
+  const ConstView flat = on_host.view();
   Elements bad;
   with_float_type(flat.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;

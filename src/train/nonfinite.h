@@ -35,7 +35,7 @@ struct NonFinite {
 
 /// Every parameter with elements that are not finite in `parts`, what rank `grid.rank` holds of
 /// the buckets, flat: whole buckets, or the owned part of each. Padding rows are not looked at.
-/// Reads every element, on one thread.
+/// Reads every element, on one thread, in a copy of what lies on a GPU.
 std::vector<NonFinite> find_nonfinite(const model::ParameterTable& table, const comm::Grid& grid,
                                       NonFiniteKind kind, const std::vector<View>& parts);
 /// This rank's part of the loss; nothing when it is finite.

@@ -28,7 +28,9 @@ void WholeTensors::gather(Stream& stream, const std::vector<View>& owned, const 
   const model::ParameterTable& table = tables_[static_cast<size_t>(ranks_.grid.tp_rank())];
   for (size_t b = 0; b < owned.size(); ++b) {
     const bool owns_all = ranks_.grid.dp == 1;
-    const Buffer memory(owns_all ? Buffer() : Buffer(owned[b].dtype(), {table.buckets[b].elems}));
+    const Buffer memory(
+        owns_all ? Buffer()
+                 : Buffer(owned[b].dtype(), {table.buckets[b].elems}, owned[b].device()));
     const View bucket = owns_all ? owned[b] : memory.view();
     if (!owns_all) ranks_.dp->all_gather(stream, bucket, owned[b], "gather tensors");
     if (ranks_.grid.dp_rank() != 0) continue;
@@ -50,10 +52,10 @@ void WholeTensors::gather_parameter(Stream& stream, size_t index, ConstView loca
     take(own, local);
     return;
   }
-  const Buffer parts(local.dtype(), {tp * local.numel()});
+  const Buffer parts(local.dtype(), {tp * local.numel()}, local.device());
   ranks_.tp->all_gather(stream, parts.view(), local.reshape({local.numel()}), "gather tensors");
   if (ranks_.grid.rank != 0) return;
-  const Buffer whole(local.dtype(), own.shape);
+  const Buffer whole(local.dtype(), own.shape, local.device());
   for (int r = 0; r < tp; ++r) {
     const model::Parameter& p = tables_[static_cast<size_t>(r)].parameters[index];
     if (!p.counts_here || p.extent == 0) continue;

@@ -1,13 +1,32 @@
 #include "lckv/train/precision.h"
 
+#include "lckv/comm/agreement.h"
 #include "lckv/comm/cores.h"
 #include "lckv/kernels/cpu_threads.h"
+#include "lckv/tensor/cuda_runtime.h"
 
 namespace lckv::train {
 
-DType resolve_precision(config::Precision precision) {
+Device resolve_device(const comm::World& world, config::DeviceChoice choice) {
+  if (choice == config::DeviceChoice::kCpu) return {};
+  const int devices = cuda::device_count();
+  if (devices > 0) return {DeviceKind::kCuda, world.local_rank() % devices};
+  if (choice == config::DeviceChoice::kAuto) return {};
+  throw CudaError("device cuda: " + cuda::why_no_device() + "; device cpu works everywhere");
+}
+
+Device join_device(comm::World& world, config::DeviceChoice choice) {
+  Device device;
+  comm::together(world, [&] { device = resolve_device(world, choice); });
+  comm::require_equal_texts(world, "device",
+                            device.kind == DeviceKind::kCpu ? "device cpu" : "device cuda");
+  return device;
+}
+
+DType resolve_precision(config::Precision precision, Device device) {
   switch (precision) {
     case config::Precision::kAuto:
+      if (device.kind == DeviceKind::kCuda) return DType::kBF16;
       return ops::cpu_has_fast_bf16() ? DType::kBF16 : DType::kF32;
     case config::Precision::kBf16:
       return DType::kBF16;

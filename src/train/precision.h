@@ -2,13 +2,20 @@
 
 #include "lckv/comm/world.h"
 #include "lckv/config/run.h"
+#include "lckv/tensor/device.h"
 #include "lckv/tensor/dtype.h"
 
 namespace lckv::train {
 
-/// dtype of weights and activations. `auto`: bf16 where the hardware multiplies it natively, else
+/// The device of this rank: `auto` is a GPU where there is one, else the CPU; ranks of a machine
+/// take its GPUs in turn. Throws CudaError, saying why, when `cuda` is asked for and there is none.
+Device resolve_device(const comm::World& world, config::DeviceChoice choice);
+/// Collective: the same, once it is of one kind on all ranks. Throws on all of them.
+Device join_device(comm::World& world, config::DeviceChoice choice);
+
+/// dtype of weights and activations. `auto`: bf16 where the device multiplies it natively, else
 /// fp32.
-DType resolve_precision(config::Precision precision);
+DType resolve_precision(config::Precision precision, Device device = {});
 
 /// Threads of the CPU kernels of this rank: `threads`, or its share of the machine's cores (0).
 /// Sets them, binds the rank to its cores when it shares a machine. Collective. Throws ConfigError

@@ -40,9 +40,11 @@ class Run {
       : world_(world),
         config_(config),
         watch_(world, config, asked_to_stop),
-        ranks_(join_grid(world, config)),
+        device_(join_device(world, config.train.device)),
+        ranks_(join_grid(world, config, device_)),
         threads_(use_threads(world, config)),
-        dtype_(resolve_precision(config.train.precision)),
+        dtype_(resolve_precision(config.train.precision, device_)),
+        stream_(device_),
         spikes_(config.guards) {}
 
   RunResult go() {
@@ -108,7 +110,8 @@ class Run {
   }
 
   void start() {
-    in_start_up([&] { memory_.emplace(config_, dtype_, ranks_); });
+    in_start_up([&] { choose_kernels(config_, config_.output, device_, ranks_.grid.rank); });
+    in_start_up([&] { memory_.emplace(config_, dtype_, ranks_, device_); });
     in_start_up([&] { memory_->allocate(stream_); });
     saver_.emplace(world_, config_, trainer(), memory_->objects().snapshot.get());
     position_ = start_or_continue(world_, config_, trainer(), stream_, record(), watch_.stop());
@@ -121,6 +124,7 @@ class Run {
       }
       report_.emplace(config_, memory_->rates(), position_, writes(), *status_);
     });
+    status_->begin();
   }
 
   Trainer& trainer() { return memory_->objects().trainer; }
@@ -291,12 +295,13 @@ class Run {
   comm::World& world_;
   const config::RunConfig& config_;
   RunWatch watch_;
+  Device device_;
   comm::Communicators ranks_;
   int threads_;
   DType dtype_;
+  Stream stream_;
   std::optional<RunInputs> inputs_;
   std::string data_;  // fingerprint of the training stores as opened
-  Stream stream_;
   // The background save that saver_ waits for at its end still needs the two: nobody else may
   // write into the folder before.
   std::optional<RunLock> lock_;

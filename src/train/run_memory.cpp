@@ -1,7 +1,11 @@
 #include "lckv/train/run_memory.h"
 
+#include <filesystem>
+
 #include "lckv/base/log.h"
 #include "lckv/base/text.h"
+#include "lckv/kernels/attention_backend.h"
+#include "lckv/kernels/gemm_tuning.h"
 #include "lckv/model/flops.h"
 #include "lckv/model/memory_report.h"
 #include "lckv/train/gemm_rate.h"
@@ -14,15 +18,33 @@ constexpr double kStartUpGemm_s = 0.5;
 
 }  // namespace
 
-RunMemory::RunMemory(const config::RunConfig& config, DType dtype, const comm::Communicators& ranks)
-    : config_(config), dtype_(dtype), ranks_(ranks), plan_(plan_run_memory(config, dtype, ranks)) {
+void choose_kernels(const config::RunConfig& config, const std::string& folder, Device device,
+                    int rank) {
+  if (device.kind == DeviceKind::kCpu) return;
+  ops::set_attention_backend(config.train.attention == config::Attention::kCudnn
+                                 ? ops::AttentionBackend::kCudnn
+                                 : ops::AttentionBackend::kOwn,
+                             config.train.deterministic);
+  std::filesystem::path file = config.train.matmul_algorithms;
+  if (file.empty() && !folder.empty()) file = std::filesystem::path(folder) / "matmul_algorithms";
+  if (file.empty()) return;
+  if (rank > 0) file += format(".{}", rank);
+  ops::set_gemm_tuning(file);
+}
+
+RunMemory::RunMemory(const config::RunConfig& config, DType dtype, const comm::Communicators& ranks,
+                     Device device)
+    : config_(config),
+      dtype_(dtype),
+      ranks_(ranks),
+      plan_(plan_run_memory(config, dtype, ranks, device)) {
   log_info(format("memory planned before allocation{}:\n{}",
                   ranks.grid.ranks() > 1 ? ", by each rank" : "",
                   model::to_text(model::memory_report(plan_))));
 }
 
 void RunMemory::allocate(Stream& stream) {
-  Arena paper = Arena::planning();
+  Arena paper = Arena::planning(plan_.device());
   const RunObjects planned(paper, config_, dtype_, ranks_);
   const model::Model& network = planned.trainer.network();
   rates_.executed_flops_per_token = model::executed_flops(network.plan(), network.dims()).total();
@@ -31,7 +53,7 @@ void RunMemory::allocate(Stream& stream) {
       static_cast<double>(config_.train.sequences_per_step * config_.data.sequence_tokens);
   const GemmRate rate = measure_gemm_rate(
       model::list_gemms(network.plan(), network.dims(), network.head_chunk_rows(), true), dtype_,
-      kStartUpGemm_s);
+      kStartUpGemm_s, plan_.device());
   rates_.gemm_flops_per_s = rate.flops_per_s * ranks_.grid.ranks();
   log_info(format("matmul rate at this model's shapes: {}FLOP/s{} ({:.1f} s to measure)",
                   human_count(rate.flops_per_s), ranks_.grid.ranks() > 1 ? " on rank 0" : "",

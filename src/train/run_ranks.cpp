@@ -24,6 +24,18 @@ comm::Grid grid_of(const config::RunConfig& config, int ranks, int rank) {
       format("{} ranks as {} do not fit the run:{}", ranks, to_string(grid), problems));
 }
 
+comm::DevicePath path_of(config::DeviceComm choice) {
+  switch (choice) {
+    case config::DeviceComm::kAuto:
+      return comm::DevicePath::kAuto;
+    case config::DeviceComm::kNccl:
+      return comm::DevicePath::kNccl;
+    case config::DeviceComm::kMpi:
+      return comm::DevicePath::kMpi;
+  }
+  throw InternalError("unknown way of collectives");
+}
+
 int kv_sharers(const config::ModelConfig& model, const comm::Grid& grid) {
   model::Dims dims = model::make_dims(model, 1, 1);
   dims.tp = grid.tp;
@@ -32,16 +44,17 @@ int kv_sharers(const config::ModelConfig& model, const comm::Grid& grid) {
 
 }  // namespace
 
-comm::Communicators join_grid(comm::World& world, const config::RunConfig& config) {
+comm::Communicators join_grid(comm::World& world, const config::RunConfig& config, Device device) {
   // First of all: what two ranks read differently is not worth another message.
   comm::require_equal_texts(world, "configuration", config::to_yaml(config));
   comm::Grid grid;
   comm::together(world, [&] { grid = grid_of(config, world.size(), world.rank()); });
-  return comm::make_communicators(world, grid, kv_sharers(config.model, grid));
+  return comm::make_communicators(world, grid, kv_sharers(config.model, grid), device,
+                                  path_of(config.parallel.device_comm));
 }
 
-comm::Communicators join_grid(comm::World& world, const config::ModelConfig& model,
-                              int64_t tensor) {
+comm::Communicators join_grid(comm::World& world, const config::ModelConfig& model, int64_t tensor,
+                              Device device) {
   config::RunConfig run;
   run.model = model;
   run.parallel.tensor = tensor;
@@ -51,7 +64,7 @@ comm::Communicators join_grid(comm::World& world, const config::ModelConfig& mod
     run.train.sequences_per_step = grid.dp;  // nothing is trained: any batch will do
     grid = grid_of(run, world.size(), world.rank());
   });
-  return comm::make_communicators(world, grid, kv_sharers(model, grid));
+  return comm::make_communicators(world, grid, kv_sharers(model, grid), device);
 }
 
 comm::Communicators planned_grid(const config::RunConfig& config, int ranks, int rank) {
@@ -60,11 +73,12 @@ comm::Communicators planned_grid(const config::RunConfig& config, int ranks, int
 }
 
 void require_equal_runs(comm::World& world, const config::RunConfig& config) {
+  const Device device = join_device(world, config.train.device);
   comm::require_equal_texts(world, "precision",
-                            std::string(name(resolve_precision(config.train.precision))));
+                            std::string(name(resolve_precision(config.train.precision, device))));
   // Ranks of one copy compute the same norm gains and residuals: other instructions, other bits.
-  if (config.parallel.tensor > 1) {
-    comm::require_equal_texts(world, "kernels", ops::kernels({}).name);
+  if (config.parallel.tensor > 1 || device.kind == DeviceKind::kCuda) {
+    comm::require_equal_texts(world, "kernels", ops::kernels(device).name);
   }
   comm::require_equal_texts(world, "training data", data_fingerprint(config.data.train));
   comm::require_equal_texts(world, "validation data", data_fingerprint(config.data.validation));

@@ -9,10 +9,14 @@ namespace lckv::train {
 /// The groups of the run's grid: its tensor and data extents over the ranks of the world.
 /// Collective. Throws AgreedError (kConfig; ConfigError in a world of one) when configurations
 /// differ, the ranks do not fit the grid, or the grid not the run.
-comm::Communicators join_grid(comm::World& world, const config::RunConfig& config);
+///
+///   device   where this rank computes
+comm::Communicators join_grid(comm::World& world, const config::RunConfig& config,
+                              Device device = {});
 
 /// The same for a model that is only evaluated: all ranks not used by `tensor` are copies.
-comm::Communicators join_grid(comm::World& world, const config::ModelConfig& model, int64_t tensor);
+comm::Communicators join_grid(comm::World& world, const config::ModelConfig& model, int64_t tensor,
+                              Device device = {});
 
 /// A rank of a grid of `ranks` that exists on paper only. Throws ConfigError likewise.
 comm::Communicators planned_grid(const config::RunConfig& config, int ranks, int rank);

@@ -67,7 +67,7 @@ RunRecord make_record(const Trainer& trainer, const RunPosition& position,
           std::string(name(trainer.weights().dtype())),
           grid_text(trainer),
           ops::cpu_threads(),
-          ops::kernels({}).name};
+          ops::kernels(trainer.weights().buckets().front().device()).name};
 }
 
 std::string to_json(const RunRecord& record, const config::RunConfig& config) {

@@ -30,7 +30,9 @@ RunReport::RunReport(const config::RunConfig& config, const RunRates& rates,
       status_(status),
       progress_(stderr_is_watched()),
       saved_step_(start.step > 0 ? start.step : -1) {
-  if (speaks) metrics_.emplace(config.output + "/metrics.jsonl", start);
+  if (speaks) {
+    metrics_.emplace(config.output + "/metrics.jsonl", start, config.train.log_every_steps);
+  }
   status_.update([&](StatusPage& page) {
     page.step = start.step;
     page.tokens = start.sequences * config.data.sequence_tokens;

@@ -14,6 +14,7 @@ Trainer::Options trainer_options(const config::RunConfig& config, DType dtype,
   options.T = config.data.sequence_tokens;
   options.document_mask = config.data.document_mask;
   options.recompute = config.train.recompute;
+  options.graphs = config.train.graphs;
   return options;
 }
 
@@ -39,12 +40,20 @@ RunObjects::RunObjects(Arena& arena, const config::RunConfig& config, DType dtyp
     scorer =
         std::make_unique<eval::Scorer>(arena, config.model, scorer_options(config, dtype, ranks));
   }
-  if (config.checkpoint.asynchronous) snapshot = std::make_unique<StateSnapshot>(arena, trainer);
+  if (!config.checkpoint.asynchronous) return;
+  if (arena.device().kind == DeviceKind::kCpu) {
+    snapshot = std::make_unique<StateSnapshot>(arena, trainer);
+  } else if (!arena.is_planning()) {
+    Arena plan = Arena::planning();
+    const StateSnapshot planned(plan, trainer);
+    snapshot_memory_.emplace(Arena::allocate_staging(plan, arena.device()));
+    snapshot = std::make_unique<StateSnapshot>(*snapshot_memory_, trainer);
+  }
 }
 
 Arena plan_run_memory(const config::RunConfig& config, DType dtype,
-                      const comm::Communicators& ranks) {
-  Arena plan = Arena::planning();
+                      const comm::Communicators& ranks, Device device) {
+  Arena plan = Arena::planning(device);
   const RunObjects planned(plan, config, dtype, ranks);
   return plan;
 }

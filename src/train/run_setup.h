@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "lckv/config/run.h"
 #include "lckv/eval/perplexity.h"
@@ -11,7 +12,8 @@
 namespace lckv::train {
 
 /// Everything of a training process that lives in its arena: trainer, scorer when there is
-/// validation data, snapshot when saves are asynchronous.
+/// validation data, snapshot when saves are asynchronous. On a GPU the snapshot lies in host memory
+/// of its own.
 struct RunObjects {
   RunObjects(Arena& arena, const config::RunConfig& config, DType dtype,
              const comm::Communicators& ranks);
@@ -19,10 +21,13 @@ struct RunObjects {
   Trainer trainer;
   std::unique_ptr<eval::Scorer> scorer;
   std::unique_ptr<StateSnapshot> snapshot;
+
+ private:
+  std::optional<Arena> snapshot_memory_;
 };
 
-/// Plans all memory of one rank of a run without allocating it.
+/// Plans all memory of one rank of a run on its device without allocating it.
 Arena plan_run_memory(const config::RunConfig& config, DType dtype,
-                      const comm::Communicators& ranks);
+                      const comm::Communicators& ranks, Device device = {});
 
 }  // namespace lckv::train

@@ -5,8 +5,11 @@
 #include <chrono>
 #include <cstring>
 #include <exception>
+#include <fstream>
+#include <iterator>
 
 #include <fcntl.h>
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include "lckv/base/clock.h"
@@ -38,6 +41,18 @@ StatusPage first_page(const RunStatus::Facts& facts) {
   return page;
 }
 
+/// The text of a page whose state is final; "" when there is none.
+std::string page_of_ended_run(const std::string& path) {
+  std::ifstream file(path);
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  const auto page = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!page.is_object() || !page.contains("state")) return "";
+  for (const RunState state : {RunState::kFinished, RunState::kStopped, RunState::kFailed}) {
+    if (page["state"] == name(state)) return text;
+  }
+  return "";
+}
+
 bool write_all(int descriptor, const std::string& text) {
   for (size_t done = 0; done < text.size();) {
     const ssize_t written = ::write(descriptor, text.data() + done, text.size() - done);
@@ -65,13 +80,19 @@ RunStatus::RunStatus(const Facts& facts, bool writes)
     : path_(facts.run_folder / "status.json"),
       sign_of_life_s_(facts.sign_of_life_s),
       writes_(writes),
-      page_(first_page(facts)) {
+      page_(first_page(facts)),
+      page_before_(writes ? page_of_ended_run(path_) : "") {
   if (writes_) thread_ = std::thread([this] { write_until_the_end(); });
 }
 
 RunStatus::~RunStatus() {
   end(RunState::kFailed, "ended without telling why");
   if (writes_) thread_.join();
+}
+
+void RunStatus::begin() {
+  const std::lock_guard lock(mutex_);
+  page_before_.clear();
 }
 
 void RunStatus::update(const std::function<void(StatusPage&)>& change) {
@@ -119,6 +140,10 @@ void RunStatus::guard(const std::function<void()>& work) {
   try {
     work();
   } catch (const std::exception& error) {
+    {
+      const std::lock_guard lock(mutex_);
+      restores_page_ = !is_final(page_.state) && !page_before_.empty();
+    }
     end(RunState::kFailed, error.what());
     throw;
   }
@@ -133,8 +158,9 @@ void RunStatus::write_until_the_end() {
       urgent_ = changed_ = false;
       StatusPage page = page_;
       page.updated = Clock::now();
+      const std::string before = restores_page_ ? page_before_ : "";
       lock.unlock();
-      write(to_json(page));
+      write(before.empty() ? to_json(page) : before);
       lock.lock();
       end_written_ = is_final(page.state);
     }

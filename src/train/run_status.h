@@ -35,13 +35,16 @@ class RunStatus {
     double sign_of_life_s = 5;  // longest time between two pages
   };
 
-  /// The state is starting, pid and start those of this process.
+  /// The state is starting, pid and start those of this process. The page of a run that has ended
+  /// in this folder is kept in mind until begin().
   RunStatus(const Facts& facts, bool writes);
   /// Without a final state before: failed.
   ~RunStatus();
   RunStatus(const RunStatus&) = delete;
   RunStatus& operator=(const RunStatus&) = delete;
 
+  /// The run goes on from here; what fails before is a start that was refused.
+  void begin();
   /// Changes the page; `change` runs under a lock and must be short, and sets no final state. The
   /// run has progressed when it changes the step or the state.
   void update(const std::function<void(StatusPage&)>& change);
@@ -55,7 +58,8 @@ class RunStatus {
   ///
   ///   message   finished: ""; stopped: StopWatcher::reason(); failed: the error
   void end(RunState final_state, const std::string& message);
-  /// Runs `work`; what it throws goes on after end(kFailed) with its message.
+  /// Runs `work`; what it throws goes on after end(kFailed) with its message. Before begin() the page
+  /// of the run that has ended here stands again instead, if there was one: it is still true.
   void guard(const std::function<void()>& work);
 
  private:
@@ -68,6 +72,8 @@ class RunStatus {
   bool warned_ = false;  // the thread's own
   std::mutex mutex_;     // of the page and the marks below
   StatusPage page_;
+  std::string page_before_;     // of a run that has ended here; "" without one, and from begin() on
+  bool restores_page_ = false;  // the last page that is written is page_before_
   bool changed_ = true;
   bool urgent_ = true;  // the state changed
   bool end_written_ = false;

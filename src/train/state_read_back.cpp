@@ -5,6 +5,7 @@
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/state_reader.h"
 #include "lckv/comm/agreement.h"
+#include "lckv/tensor/transfer.h"
 #include "lckv/train/state_snapshot.h"
 
 namespace lckv::train {
@@ -12,7 +13,8 @@ namespace lckv::train {
 namespace {
 
 uint64_t hash_of(const checkpoint::Shard& shard) {
-  return hash_bytes(shard.view.raw(), static_cast<size_t>(shard.view.bytes()));
+  const OnHost on_host(shard.view);
+  return hash_bytes(on_host.view().raw(), static_cast<size_t>(shard.view.bytes()));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "lckv/kernels/ops/copy.h"
 #include "lckv/kernels/ops/reduce.h"
+#include "lckv/tensor/transfer.h"
 #include "lckv/train/owned_shards.h"
 
 namespace lckv::train {
@@ -40,7 +41,13 @@ std::vector<checkpoint::Shard> shards_of(const Trainer& trainer, Copies copies) 
 }
 
 void copy_parts(Stream& stream, const std::vector<View>& to, const std::vector<View>& from) {
-  for (size_t b = 0; b < to.size(); ++b) ops::copy(stream, to[b], from[b]);
+  for (size_t b = 0; b < to.size(); ++b) {
+    if (from[b].device().kind == DeviceKind::kCpu) {
+      ops::copy(stream, to[b], from[b]);  // on all threads
+    } else {
+      transfer(stream, to[b], from[b]);
+    }
+  }
 }
 
 }  // namespace
@@ -54,16 +61,14 @@ std::vector<checkpoint::Shard> shards_to_load(Trainer& trainer) {
 }
 
 bool is_finite(Stream& stream, const Trainer& trainer) {
-  double squares = 0;
-  const View total(&squares, DType::kF64, {1});
+  const Buffer total(DType::kF64, {1}, stream.device());
   const Kinds kinds = kinds_of(trainer);
   for (const auto* parts : {&kinds.weights, &kinds.first_moments, &kinds.second_moments}) {
     for (const View& part : *parts) {
-      ops::sum_of_squares(stream, total, part, ops::GradMode::kAccumulate);
+      ops::sum_of_squares(stream, total.view(), part, ops::GradMode::kAccumulate);
     }
   }
-  stream.synchronize();
-  return std::isfinite(squares);
+  return std::isfinite(to_host(stream, total.view()).view().data<double>()[0]);
 }
 
 StateSnapshot::StateSnapshot(Arena& arena, const Trainer& trainer)

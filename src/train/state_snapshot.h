@@ -21,7 +21,7 @@ bool is_finite(Stream& stream, const Trainer& trainer);
 /// A copy of shards_to_save() in memory of its own, which is written while training goes on.
 class StateSnapshot {
  public:
-  /// Takes as much memory from `arena` as masters and moments have.
+  /// Takes as much memory from `arena`, which is the host's, as masters and moments have.
   StateSnapshot(Arena& arena, const Trainer& trainer);
 
   /// Copies the trainer's tensors as they are now.

@@ -5,6 +5,7 @@
 #include "lckv/base/text.h"
 #include "lckv/kernels/ops/copy.h"
 #include "lckv/model/init.h"
+#include "lckv/tensor/transfer.h"
 
 namespace lckv::train {
 
@@ -20,6 +21,7 @@ model::ModelOptions network_options(const config::ModelConfig& config,
   network.document_mask = options.document_mask;
   network.ranks = options.ranks;
   network.sequence_parallel = options.sequence_parallel;
+  network.graphs = options.graphs;
   return network;
 }
 
@@ -37,6 +39,7 @@ Trainer::Trainer(Arena& arena, const config::ModelConfig& config, const Options&
       gradients_(table_, arena, "gradients", accumulator(options.dtype)),
       optimizer_(arena, table_, options.dtype, ranks_.grid.dp_rank()),
       zero1_(arena, table_, ranks_),
+      loss_(arena.take("optimizer", "loss", DType::kF64, {2})),
       network_(arena, config, network_options(config, options)) {}
 
 void Trainer::prepare(Stream& stream) { network_.prepare(stream); }
@@ -57,24 +60,33 @@ void fill_bucket(const model::ParameterTable& table, int bucket, const View& fla
   }
 }
 
+/// weights = wide, a host tensor, rounded.
+void set_rounded(Stream& stream, View weights, ConstView wide) {
+  const Buffer rounded(weights.dtype(), weights.shape());
+  Stream host;
+  ops::copy(host, rounded.view(), wide);
+  transfer(stream, weights, rounded.view());
+  stream.synchronize();
+}
+
 }  // namespace
 
 void Trainer::set_weights(Stream& stream, const Fill& fill) {
   for (size_t b = 0; b < table_.buckets.size(); ++b) {
     const View weights = weights_.buckets()[b];
     if (!optimizer_.has_masters()) {
-      fill_bucket(table_, static_cast<int>(b), weights, fill);
+      const Buffer host(weights.dtype(), weights.shape());
+      fill_bucket(table_, static_cast<int>(b), host.view(), fill);
+      transfer(stream, weights, host.view());
+      stream.synchronize();
       continue;
     }
     const View own = optimizer_.masters().parts()[b];
-    const bool owns_all = ranks_.grid.dp == 1;
-    const Buffer memory(owns_all ? Buffer() : Buffer(own.dtype(), weights.shape()));
-    const View wide = owns_all ? own : memory.view();
-    fill_bucket(table_, static_cast<int>(b), wide, fill);
-    if (!owns_all) {
-      ops::copy(stream, own, model::owned_part(wide, table_, ranks_.grid.dp_rank()));
-    }
-    ops::copy(stream, weights, wide);
+    // All of the bucket at the masters' precision, filled on the host.
+    const Buffer host(own.dtype(), weights.shape());
+    fill_bucket(table_, static_cast<int>(b), host.view(), fill);
+    transfer(stream, own, model::owned_part(host.view(), table_, ranks_.grid.dp_rank()));
+    set_rounded(stream, weights, host.view());
     stream.synchronize();
   }
 }
@@ -105,16 +117,14 @@ double Trainer::global_sum(Stream& stream, double value, const char* label) cons
   return value;
 }
 
-double Trainer::sweep(Stream& stream, const NextBatch& next, int64_t micro_batches, double scale) {
-  double sum_nll = 0;
+void Trainer::sweep(Stream& stream, const NextBatch& next, int64_t micro_batches, double scale) {
   for (int64_t i = 0; i < micro_batches; ++i) {
-    sum_nll += network_.score_with_gradient(
-        stream, weights_, gradients_, next(i), scale,
+    network_.queue_score_with_gradient(
+        stream, weights_, gradients_, next(i), scale, loss_.slice(0, 0, 1),
         i == 0 ? GradMode::kOverwrite : GradMode::kAccumulate,
         i + 1 == micro_batches ? model::MicroBatch::kLast : model::MicroBatch::kMore,
         [&](int bucket) { zero1_.start_reduce(stream, gradients_, bucket); });
   }
-  return sum_nll;
 }
 
 NonFiniteReport Trainer::find_not_finite(Stream& stream, double loss) const {
@@ -145,15 +155,19 @@ StepResult Trainer::step(Stream& stream, const NextBatch& next, int64_t micro_ba
       global_sum(stream, static_cast<double>(scored_targets), "scored targets"));
   const double scale =
       result.scored_targets > 0 ? 1.0 / static_cast<double>(result.scored_targets) : 0.0;
-  const double own_loss = sweep(stream, next, micro_batches, scale);
-  result.loss = global_sum(stream, own_loss, "loss") * scale;
+  sweep(stream, next, micro_batches, scale);
+  const View own_loss = loss_.slice(0, 0, 1), all_loss = loss_.slice(0, 1, 2);
+  ops::copy(stream, all_loss, own_loss);
+  ranks_.dp->all_reduce(stream, all_loss, comm::ReduceOp::kSum, "loss");
   zero1_.finish_reduce();
   const AdamW::Norms norms =
-      optimizer_.measure(stream, weights_, gradients_, result.loss, *ranks_.world);
+      optimizer_.measure(stream, weights_, gradients_, all_loss, *ranks_.world);
+  const Buffer losses = to_host(stream, loss_);
+  result.loss = losses.view().data<double>()[1] * scale;
   result.grad_norm = std::sqrt(norms.gradient_squared);
   if (!norms.finite()) {
     result.outcome = StepOutcome::kNotFinite;
-    result.not_finite = find_not_finite(stream, own_loss);
+    result.not_finite = find_not_finite(stream, losses.view().data<double>()[0]);
   } else if (accept && !accept(result.loss, result.grad_norm)) {
     result.outcome = StepOutcome::kRefused;
   }

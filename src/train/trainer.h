@@ -41,6 +41,7 @@ class Trainer {
     // the grid's; they outlive the trainer
     const comm::Communicators* ranks = &comm::single_process();
     bool sequence_parallel = false;
+    bool graphs = false;  // see model::ModelOptions
   };
 
   /// Plans or takes all memory of a training process from `arena`, in this order: weights,
@@ -100,8 +101,9 @@ class Trainer {
 
  private:
   double global_sum(Stream& stream, double value, const char* label) const;
-  /// Gradients of scale * sum of NLL, reduced into the owned parts. Returns this rank's sum.
-  double sweep(Stream& stream, const NextBatch& next, int64_t micro_batches, double scale);
+  /// Gradients of scale * sum of NLL, reduced into the owned parts. Afterwards loss_ holds this
+  /// rank's sum.
+  void sweep(Stream& stream, const NextBatch& next, int64_t micro_batches, double scale);
   /// What each rank owns of the buckets of weights or gradients.
   std::vector<View> owned_parts(const model::ParameterSet& set) const;
   /// Collective over the world.
@@ -114,6 +116,7 @@ class Trainer {
   model::ParameterSet weights_, gradients_;
   AdamW optimizer_;
   Zero1 zero1_;
+  View loss_;  // [2] F64: sum of NLL of this rank's micro-batches, of all copies
   model::Model network_;
 };
 

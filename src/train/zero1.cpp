@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "lckv/kernels/ops/reduce.h"
+#include "lckv/tensor/transfer.h"
 
 namespace lckv::train {
 
@@ -23,8 +24,8 @@ void Zero1::start_reduce(Stream& stream, const model::ParameterSet& gradients, i
 }
 
 bool Zero1::contribution_is_finite(Stream& stream) const {
-  stream.synchronize();
-  const auto* squares = squares_.data<double>();
+  const Buffer host = to_host(stream, squares_);
+  const auto* squares = host.view().data<double>();
   return std::all_of(squares, squares + squares_.numel(),
                      [](double x) { return std::isfinite(x); });
 }

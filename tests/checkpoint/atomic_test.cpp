@@ -185,6 +185,27 @@ TEST_F(AtomicFolderTest, GivesTheOldFolderItsNameBackWhenTheSecondRenameFails) {
   }
 }
 
+/// Until then a power cut may leave either of the two under the name.
+TEST_F(AtomicFolderTest, KeepsTheOldFolderBesideTheNewOneWhenTheLastSyncFails) {
+  const auto out = folder_ / "out";
+  for (const bool can_exchange : {true, false}) {
+    std::filesystem::remove_all(out);
+    std::filesystem::create_directories(out);
+    put_text(out / "old", "1");
+    int syncs = 0;  // the first is that of what was built
+    const ScopedFileCallHook hook([&](std::string_view call) {
+      if (call == "exchange" && !can_exchange) return EINVAL;
+      return call == "fsync" && ++syncs == 2 ? EIO : 0;
+    });
+    EXPECT_THAT(message_of<IoError>([&] { replace(out); }), HasSubstr("cannot sync the folder"));
+    EXPECT_THAT(names_in(out), ElementsAre("new"));
+    const auto kept = can_exchange ? AtomicFolder::building_path(out) : replaced_path(out);
+    EXPECT_EQ(get_text(kept / "old"), "1");
+    replace(out);
+    EXPECT_THAT(names_in(folder_), ElementsAre("out"));
+  }
+}
+
 TEST_F(AtomicFolderTest, RestoresWhatAKillBetweenTheTwoRenamesLeft) {
   std::filesystem::create_directories(folder_ / "out.replaced.tmp");
   put_text(folder_ / "out.replaced.tmp" / "old", "1");

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "lckv/checkpoint/safetensors.h"
+#include "lckv/comm/agreement.h"
 #include "saved_run.h"
 
 // A thousand things that disks do to a state that three ranks saved: each is found, with the right
@@ -177,12 +178,39 @@ TEST_F(Damages, OfSeveralPlacesAreAllFound) {
   EXPECT_GT(found.size(), 20u);
 }
 
+/// A link to itself stands for a disk that fails: root, as whom tests may run, is denied nothing.
+TEST_F(Damages, OfAFileThatCannotBeReadAreNotPassedOver) {
+  for (const auto& file : {newer_ / rank_file(1), newer_ / "manifest.json"}) {
+    std::filesystem::rename(file, folder_ / "aside");
+    std::filesystem::create_symlink(file, file);
+    const auto refusal =
+        AllOf(HasSubstr(file.string() + ": cannot open the file: Too many levels of symbolic"),
+              HasSubstr("may be whole"));
+    EXPECT_THAT(message_of<IoError>([&] { find_latest_state(folder_); }), refusal);
+    const auto thrown = run_on_threads(
+        kRanks, [&](comm::Communicator& group) { find_latest_state(group, folder_); });
+    for (const auto& error : thrown) {
+      ASSERT_NE(error, nullptr);
+      EXPECT_THAT(message_of<comm::AgreedError>([&] { std::rethrow_exception(error); }), refusal);
+    }
+    const std::vector<Damage> found = find_damage(newer_);
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].file, file);
+    std::filesystem::remove(file);
+    std::filesystem::rename(folder_ / "aside", file);
+  }
+  EXPECT_EQ(find_latest_state(folder_), newer_);
+}
+
 TEST_F(Damages, AFileThatIsAFolderIsDamaged) {
   std::filesystem::remove(newer_ / rank_file(1));
   std::filesystem::create_directory(newer_ / rank_file(1));
   const std::vector<Damage> found = find_damage(newer_);
   ASSERT_EQ(found.size(), 1u);
   EXPECT_THAT(to_string(found[0]), HasSubstr("rank-00001.safetensors: not a regular file"));
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(find_latest_state(folder_), older_);
+  testing::internal::GetCapturedStderr();
 }
 
 }  // namespace

@@ -23,13 +23,12 @@ std::string read_file(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// Every file below a folder and its bytes; but for the page about the process, which tells that it
-/// has failed.
+/// Every file below a folder and its bytes.
 std::map<std::string, std::string> content_of(const fs::path& folder) {
   std::map<std::string, std::string> content;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (entry.is_regular_file() && name != "status.json") content[entry.path()] = read_file(entry);
+    std::error_code is_a_link_to_itself;
+    if (entry.is_regular_file(is_a_link_to_itself)) content[entry.path()] = read_file(entry);
   }
   return content;
 }
@@ -136,6 +135,31 @@ TEST_F(BadState, WithAFileMissingIsLeftForTheOlderOneLoudly) {
   EXPECT_EQ(read_file(file) == whole, true) << "not the state of the uninterrupted run";
 }
 
+TEST_F(BadState, ThatCannotBeReadIsRefusedAndNotLeftForTheOlderOne) {
+  train_whole();
+  const fs::path file = states_[1] / "rank-00000.safetensors";
+  fs::rename(file, folder_ / "aside");
+  fs::create_symlink(file, file);
+  expect_refused(5, AllOf(HasSubstr(file.string()), HasSubstr("symbolic links")));
+  fs::remove(file);
+  fs::rename(folder_ / "aside", file);
+  train_whole();
+}
+
+TEST_F(BadState, WhoseMetricsWereCutIsContinuedWithAWord) {
+  train_whole();
+  const fs::path path = run_ / "metrics.jsonl";
+  const std::string metrics = read_file(path);
+  write_file(path, metrics.substr(0, metrics.find("{\"step\":3,")));
+  const Outcome outcome = train();
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  const std::string said = "metrics.jsonl: ends at step 2, the state of step 6";
+  EXPECT_THAT(outcome.output, HasSubstr(said));
+  EXPECT_EQ(outcome.output.find(said), outcome.output.rfind(said));
+  write_file(path, metrics);
+  EXPECT_THAT(train().output, Not(HasSubstr("metrics.jsonl")));
+}
+
 TEST_F(BadState, WithoutAnyWholeOneIsAnErrorAndNoStartFromZero) {
   train_whole();
   for (const fs::path& state : states_) fs::remove(state / "rank-00000.safetensors");
@@ -186,11 +210,15 @@ TEST_F(BadState, OnAFullDiskIsNotSavedAndTheOlderOneStays) {
 }
 
 TEST_F(BadState, BeyondTheLimitOfFileSizesIsNotSaved) {
-  const Outcome outcome = train("", "sh -c 'trap \"\" XFSZ; ulimit -f 200; exec \"$0\" \"$@\"'");
+  const std::string limited = "sh -c 'trap \"\" XFSZ; ulimit -f 200; exec \"$0\" \"$@\"'";
+  const Outcome outcome = train("", limited);
   EXPECT_EQ(outcome.exit_code, 5) << outcome.output;
   EXPECT_THAT(outcome.output, AllOf(HasSubstr("step-00000003.tmp/rank-00000.safetensors"),
                                     HasSubstr("File too large")));
   EXPECT_THAT(files_in(run_), Not(testing::Contains(HasSubstr("step-"))));
+  const std::string page = read_file(run_ / "status.json");
+  EXPECT_EQ(train("", limited).exit_code, 5);
+  EXPECT_NE(read_file(run_ / "status.json"), page) << "it had begun: not a start that was refused";
   train_whole();
 }
 

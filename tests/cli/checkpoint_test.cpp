@@ -1,8 +1,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <poll.h>
+#include <sys/inotify.h>
 
 #include "lckv/base/text.h"
+#include "lckv/checkpoint/atomic_folder.h"
 #include "lckv/checkpoint/state.h"
 #include "lckv/checkpoint/state_folders.h"
 #include "lckv/tensor/buffer.h"
@@ -44,8 +47,8 @@ class CheckpointCommand : public testing::Test {
       : folder_(fresh_folder("checkpoint_" + std::to_string(getpid()))), run_(folder_ / "run") {}
   ~CheckpointCommand() override { fs::remove_all(folder_); }
 
-  fs::path save(int64_t step, const std::string& trainer) {
-    const Buffer norm(DType::kF32, {4}), embed(DType::kF32, {10, 4});
+  fs::path save(int64_t step, const std::string& trainer, int64_t vocabulary = 10) {
+    const Buffer norm(DType::kF32, {4}), embed(DType::kF32, {vocabulary, 4});
     const std::vector<checkpoint::Shard> shards = {
         checkpoint::whole_shard("weight/model.norm.weight", norm.view()),
         checkpoint::whole_shard("weight/model.embed_tokens.weight", embed.view()),
@@ -210,6 +213,45 @@ TEST_F(CheckpointCommand, VerifyReadsEveryByteOfOneStateOrOfAll) {
   EXPECT_EQ(result[0]["damages"][0]["tensor"], "adam_m/model.norm.weight");
   EXPECT_EQ(result[1]["ok"], true);
   EXPECT_GT(result[1]["bytes"], 100);
+}
+
+/// Does `then` beside the test when somebody opens the file, at the latest after ten seconds.
+std::jthread when_opened(const fs::path& file, const std::function<void()>& then) {
+  const int descriptor = inotify_init1(IN_CLOEXEC);
+  EXPECT_GE(inotify_add_watch(descriptor, file.c_str(), IN_OPEN), 0);
+  return std::jthread([=] {
+    pollfd opened{descriptor, POLLIN, 0};
+    EXPECT_EQ(poll(&opened, 1, 10'000), 1) << file << " was not opened";
+    then();
+    close(descriptor);
+  });
+}
+
+/// As retention does: while the newest one, which is large, is read, the oldest goes.
+TEST_F(CheckpointCommand, StatesThatARunRemovesMeanwhileAreNotDamaged) {
+  constexpr int64_t kLarge = 4'000'000;
+  for (const char* const verb : {"list --verify ", "verify ", "verify --json "}) {
+    save(100, trainer_object(100, 3, 100, 3));
+    save(200, trainer_object(200, 3, 100, 3));
+    const fs::path newest = save(300, trainer_object(300, 3, 100, 3), kLarge);
+    const std::jthread run = when_opened(newest / "rank-00000.safetensors",
+                                         [&] { checkpoint::remove_folder(state(100)); });
+    const Outcome outcome = command(verb + run_.string());
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+    EXPECT_THAT(outcome.output, AllOf(HasSubstr("300"), HasSubstr("200"),
+                                      Not(HasSubstr("cannot open")), Not(HasSubstr("AMAGED"))));
+  }
+}
+
+/// Whoever asks for this very state is told that nothing is known of it.
+TEST_F(CheckpointCommand, AStateGivenByNameThatIsRemovedMeanwhileIsAnError) {
+  save(100, trainer_object(100, 3, 100, 3));
+  const fs::path newest = save(300, trainer_object(300, 3, 100, 3), 4'000'000);
+  const std::jthread run = when_opened(newest / "rank-00000.safetensors",
+                                       [&] { checkpoint::remove_folder(state(100)); });
+  const Outcome outcome = command("verify " + newest.string() + " " + state(100).string());
+  EXPECT_EQ(outcome.exit_code, 5) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr(state(100).string() + ": was removed while"));
 }
 
 TEST_F(CheckpointCommand, PruneKeepsTheLastTheMilestonesAndTheBest) {

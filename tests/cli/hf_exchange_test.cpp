@@ -125,6 +125,11 @@ TEST_F(HfExchange, WhatDoesNotFitIsRefusedAndLeavesNothing) {
     EXPECT_THAT(refusal(import + " --layer-types 0_3_3_3_4 --shard-bytes " + size, 2),
                 HasSubstr("--shard-bytes"));
   }
+  for (const std::string& command :
+       {"import " + path("llama") + " --layer-types 0_3_3_3_4", "export " + path("run"),
+        "tokenize " + config_ + " --tokenizer bytes"}) {
+    EXPECT_THAT(refusal(command + " -o ''", 3), HasSubstr("--output: must not be empty"));
+  }
   must("import " + path("llama") + " -o " + path("lckv") + " --layer-types 0_3_3_3_4");
   const std::string back =
       refusal("import " + path("lckv") + " -o " + path("out") + " --layer-types 0_1_2_3_4", 4);

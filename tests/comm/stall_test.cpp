@@ -248,6 +248,23 @@ TEST(FindStall, FollowsAThreadBesideTheMainOne) {
   expect_stall(ranks, LagReason::kBehind, {1});
 }
 
+TEST(FindStall, FollowsADevice) {
+  // Rank 0's main thread waits for its GPU, which waits for rank 1's; that rank hangs.
+  const GroupIdentity tp = grid_of_pairs().tp[0];
+  RanksOnPaper ranks(4);
+  CollectiveState on_device = under_way(tp, 5, 100);
+  on_device.lane = Lane::kDevice;
+  on_device.main_waits = false;
+  ranks.at(0, {on_device, done(kAll, 6)}, 100);
+  on_device = done(tp, 4);
+  on_device.lane = Lane::kDevice;
+  ranks.at(1, {done(kAll, 6), on_device}, 100);
+  for (const int rank : {2, 3}) ranks.at(rank, {under_way(kAll, 7, 100)}, 100);
+  expect_stall(ranks, LagReason::kBehind, {1});
+  EXPECT_THAT(to_text(*find_stall(ranks.heard, kLimits), ranks.heard),
+              testing::HasSubstr("tp (device)"));
+}
+
 TEST(FindStall, ListsWhoWaitsAndForWhom) {
   const auto [tp, dp] = grid_of_pairs();
   RanksOnPaper ranks(4);

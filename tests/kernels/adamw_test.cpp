@@ -17,7 +17,7 @@ using test::values_of;
 using Values = std::vector<double>;
 
 class AdamW : public test::KernelTest {};
-INSTANTIATE_TEST_SUITE_P(Cpu, AdamW, test::every_dtype_and_table(), test::kernel_case_name);
+INSTANTIATE_TEST_SUITE_P(Kernels, AdamW, test::every_dtype_and_table(), test::kernel_case_name);
 
 struct State {
   Values w, m, v;

@@ -39,7 +39,7 @@ void check_backward(const AttentionProblem& problem, const AttentionAnswer& expe
 
 void check(AttentionProblem problem) {
   const AttentionAnswer expected = answer(problem);
-  for (const ops::KernelTable* kernels : test::cpu_tables()) {
+  for (const ops::KernelTable* kernels : test::kernel_tables()) {
     SCOPED_TRACE(kernels->name);
     problem.kernels = kernels;
     check_forward(problem, expected);

@@ -20,7 +20,7 @@ constexpr DType kFloats[] = {DType::kBF16, DType::kF32, DType::kF64};
 
 // dtype() is the dtype that is copied from or added to.
 class Copy : public test::KernelTest {};
-INSTANTIATE_TEST_SUITE_P(Cpu, Copy, test::every_dtype_and_table(), test::kernel_case_name);
+INSTANTIATE_TEST_SUITE_P(Kernels, Copy, test::every_dtype_and_table(), test::kernel_case_name);
 
 TEST_P(Copy, CastsWithOneRoundingToNearest) {
   const Buffer from = random_tensor(dtype(), {3, 7, 11}, 1);

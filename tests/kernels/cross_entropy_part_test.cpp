@@ -78,7 +78,7 @@ class CrossEntropyPart : public test::KernelTest {
 
   double nll_of_one_row(const Values& logits, int32_t target, int64_t R);
 };
-INSTANTIATE_TEST_SUITE_P(Cpu, CrossEntropyPart, test::every_dtype_and_table(),
+INSTANTIATE_TEST_SUITE_P(Kernels, CrossEntropyPart, test::every_dtype_and_table(),
                          test::kernel_case_name);
 
 CrossEntropyPart::Whole CrossEntropyPart::whole(const Buffer& logits, const Buffer& targets,

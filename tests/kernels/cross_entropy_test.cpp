@@ -24,7 +24,8 @@ class CrossEntropy : public test::KernelTest {
  protected:
   void expect_matches_reference(const Buffer& logits, const Buffer& targets, double scale);
 };
-INSTANTIATE_TEST_SUITE_P(Cpu, CrossEntropy, test::every_dtype_and_table(), test::kernel_case_name);
+INSTANTIATE_TEST_SUITE_P(Kernels, CrossEntropy, test::every_dtype_and_table(),
+                         test::kernel_case_name);
 
 struct Reference {
   Values nll, dlogits;

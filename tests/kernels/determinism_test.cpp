@@ -46,7 +46,8 @@ class Determinism : public test::KernelTest {
 
   int threads_before_;
 };
-INSTANTIATE_TEST_SUITE_P(Cpu, Determinism, test::every_dtype_and_table(), test::kernel_case_name);
+INSTANTIATE_TEST_SUITE_P(Kernels, Determinism, test::every_dtype_and_table(),
+                         test::kernel_case_name);
 
 TEST_P(Determinism, RmsNormDoesNotDependOnTheNumberOfThreads) {
   const Buffer x = random_tensor(dtype(), {kRows, kColumns}, 1);

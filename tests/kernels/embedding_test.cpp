@@ -14,7 +14,7 @@ using test::values_of;
 using Values = std::vector<double>;
 
 class Embedding : public test::KernelTest {};
-INSTANTIATE_TEST_SUITE_P(Cpu, Embedding, test::every_dtype_and_table(), test::kernel_case_name);
+INSTANTIATE_TEST_SUITE_P(Kernels, Embedding, test::every_dtype_and_table(), test::kernel_case_name);
 
 TEST_P(Embedding, ForwardCopiesTheRowsOfTheTokens) {
   const int64_t V = 11, N = 40, C = 19;

@@ -21,7 +21,7 @@ using Values = std::vector<double>;
 constexpr double kEps = 1e-5;
 
 class RmsNorm : public test::KernelTest {};
-INSTANTIATE_TEST_SUITE_P(Cpu, RmsNorm, test::every_dtype_and_table(), test::kernel_case_name);
+INSTANTIATE_TEST_SUITE_P(Kernels, RmsNorm, test::every_dtype_and_table(), test::kernel_case_name);
 
 Values reference_rstd(const Values& x, size_t N, size_t C) {
   Values rstd(N);

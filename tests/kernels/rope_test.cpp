@@ -27,7 +27,7 @@ class Rope : public test::KernelTest {
   Buffer cos_{sum_dtype(), {kPositions, kHalf}};
   Buffer sin_{sum_dtype(), {kPositions, kHalf}};
 };
-INSTANTIATE_TEST_SUITE_P(Cpu, Rope, test::every_dtype_and_table(), test::kernel_case_name);
+INSTANTIATE_TEST_SUITE_P(Kernels, Rope, test::every_dtype_and_table(), test::kernel_case_name);
 
 // The rotation of pair (j, j + D/2) as a complex product.
 Values rotated(const Values& x, const ConstView& positions, int64_t heads, int64_t width,

@@ -25,7 +25,7 @@ class Swiglu : public test::KernelTest {
     return magnitude * (16 * unit_roundoff(sum_dtype()) + unit_roundoff(dtype())) + 0x1p-126;
   }
 };
-INSTANTIATE_TEST_SUITE_P(Cpu, Swiglu, test::every_dtype_and_table(), test::kernel_case_name);
+INSTANTIATE_TEST_SUITE_P(Kernels, Swiglu, test::every_dtype_and_table(), test::kernel_case_name);
 
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 

@@ -8,6 +8,7 @@
 
 #include "lckv/kernels/table.h"
 #include "lckv/tensor/stream.h"
+#include "lckv/test_support/mirrored_cuda.h"
 
 namespace lckv::ops::baseline {
 const KernelTable& table();
@@ -23,20 +24,21 @@ const KernelTable& table();
 
 namespace lckv::test {
 
-/// The CPU kernels of every instruction set that this machine runs.
-inline std::vector<const ops::KernelTable*> cpu_tables() {
+/// The CPU kernels of every instruction set that this machine runs, and those of its GPU.
+inline std::vector<const ops::KernelTable*> kernel_tables() {
   std::vector<const ops::KernelTable*> tables = {&ops::baseline::table()};
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("x86-64-v3")) tables.push_back(&ops::avx2::table());
   if (__builtin_cpu_supports("x86-64-v4")) tables.push_back(&ops::avx512::table());
 #endif
+  if (has_cuda()) tables.push_back(&mirrored_cuda_table());
   return tables;
 }
 
 /// One body over all dtypes and instruction sets:
 ///   class Rope : public test::KernelTest {};
-///   INSTANTIATE_TEST_SUITE_P(Cpu, Rope, test::every_dtype_and_table(), test::kernel_case_name);
+///   INSTANTIATE_TEST_SUITE_P(Kernels, Rope, test::every_dtype_and_table(), test::kernel_case_name);
 class KernelTest : public testing::TestWithParam<std::tuple<DType, const ops::KernelTable*>> {
  protected:
   DType dtype() const { return std::get<0>(GetParam()); }
@@ -48,7 +50,7 @@ class KernelTest : public testing::TestWithParam<std::tuple<DType, const ops::Ke
 
 inline auto every_dtype_and_table() {
   return testing::Combine(testing::Values(DType::kBF16, DType::kF32, DType::kF64),
-                          testing::ValuesIn(cpu_tables()));
+                          testing::ValuesIn(kernel_tables()));
 }
 
 /// "bf16_cpu_avx512"

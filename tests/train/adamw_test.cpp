@@ -48,7 +48,7 @@ class AdamWTest : public testing::Test {
 
   double norm_squared() {
     return parts_->optimizer
-        .measure(stream_, parts_->weights, parts_->gradients, /*loss=*/0,
+        .measure(stream_, parts_->weights, parts_->gradients, ConstView(&loss_, DType::kF64, {1}),
                  *comm::single_process().world)
         .gradient_squared;
   }
@@ -61,6 +61,7 @@ class AdamWTest : public testing::Test {
   }
 
   Stream stream_;
+  const double loss_ = 0;
   std::unique_ptr<Arena> arena_;
   std::unique_ptr<Parts> parts_;
 };
@@ -133,8 +134,10 @@ TEST_F(AdamWTest, WhatElseAnUpdateReadsIsMeasuredBesideTheNorm) {
     for (const View& storage : parts.gradients.storages()) fill(storage, 4);
     for (const View& part : parts.optimizer.first_moments().whole().storages()) fill(part, 2);
     for (const View& part : parts.optimizer.second_moments().whole().storages()) fill(part, 3);
-    const AdamW::Norms norms = parts_->optimizer.measure(stream_, parts.weights, parts.gradients,
-                                                         /*loss=*/5, *comm::single_process().world);
+    const double loss = 5;
+    const AdamW::Norms norms =
+        parts_->optimizer.measure(stream_, parts.weights, parts.gradients,
+                                  ConstView(&loss, DType::kF64, {1}), *comm::single_process().world);
     const auto count = static_cast<double>(parts.weights.table().element_count());
     EXPECT_EQ(norms.gradient_squared, 16 * count);
     EXPECT_EQ(norms.rest_squared, (1 + 4 + 9) * count + 25);

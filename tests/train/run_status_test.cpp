@@ -262,6 +262,32 @@ TEST_F(RunStatusFile, FailsWhenNobodyToldTheEnd) {
   }
 }
 
+TEST_F(RunStatusFile, OfAnEndedRunStandsAgainWhenAStartIsRefused) {
+  for (const char* const state : {"finished", "stopped", "failed"}) {
+    const std::string before = json({{"state", state}, {"step", 7}}).dump(2);
+    std::ofstream(path()) << before;
+    RunStatus status(facts_, true);
+    EXPECT_EQ(page_in_state("starting")["state"], "starting");
+    EXPECT_THROW(status.guard([] { throw std::runtime_error("of another model"); }),
+                 std::runtime_error);
+    EXPECT_EQ(page(), json::parse(before));
+  }
+}
+
+TEST_F(RunStatusFile, TellsAnErrorAfterTheBeginAndOneOverThePageOfAKilledRun) {
+  for (const char* const state : {"finished", "training"}) {
+    std::ofstream(path()) << json({{"state", state}, {"step", 7}});
+    RunStatus status(facts_, true);
+    EXPECT_THROW(status.guard([&] {
+      if (state == std::string("finished")) status.begin();
+      throw std::runtime_error("tokens.h5: gone");
+    }),
+                 std::runtime_error);
+    EXPECT_EQ(page()["state"], "failed") << state;
+    EXPECT_EQ(page()["message"], "tokens.h5: gone");
+  }
+}
+
 TEST_F(RunStatusFile, IsNotThereOfOtherRanks) {
   RunStatus status(facts_, false);
   status.enter(RunState::kTraining);

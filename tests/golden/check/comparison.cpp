@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "lckv/base/text.h"
+#include "lckv/tensor/transfer.h"
 
 namespace lckv::golden {
 
@@ -30,7 +31,9 @@ Comparison Report::worst(const std::string& prefix) const {
   return worst;
 }
 
-std::vector<double> to_doubles(ConstView view) {
+std::vector<double> to_doubles(ConstView given) {
+  const OnHost on_host(given);
+  const ConstView view = on_host.view();
   return with_float_type(view.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T* data = view.data<T>();

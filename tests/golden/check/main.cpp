@@ -6,6 +6,7 @@
 
 #include "lckv/base/text.h"
 #include "lckv/comm/agreement.h"
+#include "lckv/train/precision.h"
 #include "run_file.h"
 
 namespace {
@@ -140,7 +141,7 @@ int check_files(comm::World& world, const std::vector<std::string>& paths,
 int main(int argc, char** argv) {
   CLI::App app{"Runs the project's model on golden files and compares every number they hold."};
   std::vector<std::string> paths;
-  std::string precision = "double", dump;
+  std::string precision = "double", device = "cpu", dump;
   bool verbose = false;
   RunSettings settings;
   app.add_option("files", paths,
@@ -154,6 +155,7 @@ int main(int argc, char** argv) {
                  "Under mpirun: ranks that share the model; the others are copies with rows of "
                  "their own")
       ->check(CLI::PositiveNumber);
+  app.add_option("--device", device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
   app.add_flag("--sequence", settings.sequence_parallel, "Sequence parallelism");
   app.add_flag("--verbose", verbose, "One line per tensor");
   try {
@@ -168,6 +170,8 @@ int main(int argc, char** argv) {
   std::optional<comm::World> world;
   try {
     world.emplace(comm::World::join());
+    settings.device = train::resolve_device(
+        *world, device == "cuda" ? config::DeviceChoice::kCuda : config::DeviceChoice::kCpu);
     return check_files(*world, paths, settings, dump, verbose);
   } catch (const Error& error) {
     const bool agreed = dynamic_cast<const comm::AgreedError*>(&error) != nullptr;

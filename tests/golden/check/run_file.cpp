@@ -37,7 +37,12 @@ class GridTrainer {
  public:
   GridTrainer(const GoldenFile& file, const RunSettings& settings, const comm::Communicators& ranks,
               int64_t rows, int64_t T)
-      : file_(file), ranks_(ranks), all_rows_(rows), T_(T), whole_(file.config, ranks) {
+      : file_(file),
+        ranks_(ranks),
+        all_rows_(rows),
+        T_(T),
+        whole_(file.config, ranks),
+        device_(settings.device) {
     B_ = (rows + ranks.grid.dp - 1) / ranks.grid.dp;
     while (settings.sequence_parallel && B_ * T % ranks.grid.tp != 0) ++B_;
     first_ = std::min(ranks.grid.dp_rank() * B_, rows);
@@ -48,7 +53,7 @@ class GridTrainer {
     options.T = T;
     options.ranks = &ranks;
     options.sequence_parallel = settings.sequence_parallel;
-    Arena plan = Arena::planning();
+    Arena plan = Arena::planning(device_);
     train::Trainer(plan, file.config, options);
     arena_.emplace(Arena::allocate(plan));
     trainer_.emplace(*arena_, file.config, options);
@@ -74,7 +79,7 @@ class GridTrainer {
   /// Per row of [N] or [N, width]: those of all copies, in order, without padding rows.
   std::vector<double> rows_of_all(ConstView local) {
     const int64_t width = local.numel() / (B_ * T_);
-    const Buffer all(local.dtype(), {ranks_.grid.dp * local.numel()});
+    const Buffer all(local.dtype(), {ranks_.grid.dp * local.numel()}, device_);
     ranks_.dp->all_gather(stream_, all.view(), local.reshape({local.numel()}), "golden rows");
     std::vector<double> values = to_doubles(all.view());
     // Only the last copies' ends are padding.
@@ -84,7 +89,7 @@ class GridTrainer {
 
   std::vector<double> logits(const Rows& rows) {
     const model::Dims& d = trainer_->network().dims();
-    const Buffer logits(accumulator(trainer_->weights().dtype()), {d.N(), d.V});
+    const Buffer logits(accumulator(trainer_->weights().dtype()), {d.N(), d.V}, device_);
     trainer_->network().logits(stream_, trainer_->weights(), own(rows), logits.view());
     return rows_of_all(logits.view());
   }
@@ -108,7 +113,7 @@ class GridTrainer {
   /// The gradients' sums over all copies.
   std::vector<View> reduced_gradients() {
     const model::ParameterSet& gradients = trainer_->gradients();
-    Arena plan = Arena::planning();
+    Arena plan = Arena::planning(device_);
     const train::Zero1 planned(plan, gradients.table(), ranks_);
     Arena memory = Arena::allocate(plan);
     train::Zero1 zero1(memory, gradients.table(), ranks_);
@@ -127,7 +132,8 @@ class GridTrainer {
   const comm::Communicators& ranks_;
   int64_t all_rows_, T_, B_ = 0, first_ = 0, end_ = 0;
   train::WholeTensors whole_;
-  Stream stream_;
+  const Device device_;
+  Stream stream_{device_};
   std::optional<Arena> arena_;
   std::optional<train::Trainer> trainer_;
 };
@@ -204,7 +210,7 @@ void run_decoding(const GoldenFile& file, const RunSettings& settings,
 }  // namespace
 
 Report run_file(comm::World& world, const GoldenFile& file, const RunSettings& settings) {
-  const comm::Communicators ranks = train::join_grid(world, file.config, settings.tensor);
+  const comm::Communicators ranks = train::join_grid(world, file.config, settings.tensor, settings.device);
   Report report;
   switch (file.kind) {
     case FileKind::kCase:

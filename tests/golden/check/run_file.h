@@ -12,6 +12,7 @@ struct RunSettings {
   DType dtype = DType::kF64;
   int tensor = 1;  // ranks that share the model; the others are copies with rows of their own
   bool sequence_parallel = false;
+  Device device;
 };
 
 /// Runs the project's own model on the file, on all ranks of the world, and compares on rank 0: logits, nll, loss and every gradient of a

@@ -1,0 +1,38 @@
+#pragma once
+
+#include "lckv/kernels/table.h"
+
+/// The CUDA backend's kernels, one file per family. They queue on the stream, never wait for the
+/// device, never allocate but through scratch(), and give equal bits for equal arguments: no
+/// floating-point atomics, grids that depend on shapes alone.
+namespace lckv::ops::cuda {
+
+decltype(ops::rmsnorm_forward) rmsnorm_forward;
+decltype(ops::rmsnorm_backward) rmsnorm_backward;
+decltype(ops::rope_forward) rope_forward;
+decltype(ops::rope_backward) rope_backward;
+decltype(ops::rope_tables) rope_tables;
+decltype(ops::swiglu_forward) swiglu_forward;
+decltype(ops::swiglu_backward) swiglu_backward;
+decltype(ops::embedding_forward) embedding_forward;
+decltype(ops::embedding_backward) embedding_backward;
+decltype(ops::matmul_forward) matmul_forward;
+decltype(ops::matmul_add_forward) matmul_add_forward;
+decltype(ops::matmul_backward_input) matmul_backward_input;
+decltype(ops::matmul_backward_weight) matmul_backward_weight;
+decltype(ops::attention_forward) attention_forward;
+decltype(ops::attention_backward) attention_backward;
+decltype(ops::cross_entropy_forward) cross_entropy_forward;
+decltype(ops::cross_entropy_forward_backward) cross_entropy_forward_backward;
+decltype(ops::cross_entropy_part) cross_entropy_part;
+decltype(ops::cross_entropy_join) cross_entropy_join;
+decltype(ops::cross_entropy_part_backward) cross_entropy_part_backward;
+decltype(ops::adamw_update) adamw_update;
+decltype(ops::sum) sum;
+decltype(ops::sum_of_squares) sum_of_squares;
+decltype(ops::clip_scale) clip_scale;
+decltype(ops::copy) copy;
+decltype(ops::fill_zero) fill_zero;
+decltype(ops::add) add;
+
+}  // namespace lckv::ops::cuda

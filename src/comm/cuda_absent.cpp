@@ -1,0 +1,22 @@
+#include "lckv/base/error.h"
+#include "lckv/comm/nccl_communicator.h"
+
+namespace lckv::comm {
+
+namespace {
+
+[[noreturn]] void refuse() {
+  throw CudaError(
+      "built without CUDA: device cuda is not available in this binary; run with device cpu");
+}
+
+}  // namespace
+
+std::unique_ptr<Communicator> make_nccl_communicator(const std::string&, const GroupIdentity&,
+                                                     MpiComm, Device) {
+  refuse();
+}
+
+std::string bus_id(Device) { refuse(); }
+
+}  // namespace lckv::comm

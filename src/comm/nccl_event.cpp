@@ -1,0 +1,35 @@
+#include "lckv/comm/nccl_event.h"
+
+#include "lckv/base/error.h"
+#include "lckv/base/text.h"
+
+namespace lckv::comm {
+
+namespace {
+
+void check(cudaError_t status, const char* function) {
+  if (status == cudaSuccess) return;
+  throw CudaError(format("{}: {}", function, cudaGetErrorString(status)));
+}
+
+}  // namespace
+
+NcclEvent::NcclEvent() {
+  cudaEvent_t made = nullptr;
+  check(cudaEventCreateWithFlags(&made, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+  native_ = {made, [](cudaEvent_t event) { (void)cudaEventDestroy(event); }};
+}
+
+void NcclEvent::record(cudaStream_t stream) const {
+  check(cudaEventRecord(native_.get(), stream), "cudaEventRecord");
+}
+
+void NcclEvent::hold(cudaStream_t stream) const {
+  check(cudaStreamWaitEvent(stream, native_.get(), 0), "cudaStreamWaitEvent");
+}
+
+bool NcclEvent::reached() const { return cudaEventQuery(native_.get()) != cudaErrorNotReady; }
+
+void NcclEvent::synchronize() const noexcept { (void)cudaEventSynchronize(native_.get()); }
+
+}  // namespace lckv::comm

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Everything that needs a GPU, on a machine that has one, from a folder made by
+#   tools/bundle.sh FOLDER lckv test_kernels test_cuda golden_check mpi_test_comm
+#   usage: tests/cuda/run_all.sh FOLDER RESULTS [laws] [sanitizer] [speed] [ranks]     default: all four
+# laws: every op, golden numbers, whole runs. sanitizer: memcheck and racecheck on the ops. speed: ops and training steps. ranks: grids on
+# as many ranks as there are GPUs (NCCL), or, where there is one, on 2 and 4 ranks that share it (staged through the host).
+# RESULTS gets a log of each part, JSON of the measurements and clocks.csv. Exit 0: all passed.
+set -uo pipefail
+[ $# -ge 2 ] || { sed -n '2,8p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+folder=$(realpath "$1")
+mkdir -p "$2"
+results=$(realpath "$2")
+shift 2
+parts=("${@:-laws}")
+[ $# -gt 0 ] || parts=(laws sanitizer speed ranks)
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+export LCKV_REQUIRE_CUDA=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+gpus=$(nvidia-smi --list-gpus | wc -l)
+golden=(tests/golden/case_*.safetensors tests/golden/train_*.safetensors tests/golden/decode_*.safetensors)
+on_grids=(tests/golden/case_a*.safetensors tests/golden/train_*.safetensors)
+failed=0
+
+# part NAME SECONDS COMMAND...: its output goes to RESULTS/NAME.log
+part() {
+  local name=$1 limit=$2 begin=$SECONDS rc
+  shift 2
+  timeout "$limit" "$@" >"$results/$name.log" 2>&1
+  rc=$?
+  [ $rc -eq 0 ] || failed=1
+  printf '%-34s %-8s %4d s  %s\n' "$name" "$([ $rc -eq 0 ] && echo ok || echo "exit $rc")" $((SECONDS - begin)) "$(tail -n1 "$results/$name.log" | cut -c1-110)"
+}
+ranks() {
+  LCKV_TEST_RANKS=$1 OMP_NUM_THREADS=1 "$folder/mpirun" -n "$1" --oversubscribe --bind-to none -x LCKV_CUDA_PATH -x LCKV_REQUIRE_CUDA -x LCKV_TEST_RANKS "${@:2}"
+}
+export -f ranks
+export folder
+
+laws() {
+  part kernels 300 "$folder/test_kernels" --gtest_brief=1
+  part golden_double 120 "$folder/golden_check" "${golden[@]}" --device cuda
+  part golden_fp32 120 "$folder/golden_check" "${golden[@]}" --device cuda --precision fp32
+  part golden_bf16 120 "$folder/golden_check" "${golden[@]}" --device cuda --precision bf16
+  part runs 300 "$folder/test_cuda" --gtest_brief=1
+}
+
+sanitizer() {
+  local ops='*cuda*:-*Determinism*:*Speed*'
+  part memcheck 400 compute-sanitizer --tool memcheck --error-exitcode 9 "$folder/test_kernels" --gtest_brief=1 --gtest_filter="$ops"
+  part racecheck 400 compute-sanitizer --tool racecheck --error-exitcode 9 "$folder/test_kernels" --gtest_brief=1 --gtest_filter="$ops"
+}
+
+speed() {
+  nvidia-smi --query-gpu=timestamp,name,driver_version,clocks.sm,clocks.mem,temperature.gpu,power.draw --format=csv -l 2 >"$results/clocks.csv" &
+  local watcher=$!
+  part bench_ops 120 "$folder/lckv" bench ops --device cuda --json "$results/ops.json"
+  for config in tinyllama tinyllama_lckv_w2; do
+    part "bench_$config" 200 "$folder/lckv" bench train "configs/$config.yaml" --set train.sequences_per_step=64 --set train.device=cuda \
+      --set "train.matmul_algorithms=$results/matmul_algorithms" --steps 5 --gemm-seconds 2 --json "$results/$config.json"
+    for deterministic in true false; do
+      part "bench_${config}_cudnn_$deterministic" 200 "$folder/lckv" bench train "configs/$config.yaml" --set train.sequences_per_step=64 --set train.device=cuda \
+        --set train.attention=cudnn --set train.deterministic=$deterministic --set "train.matmul_algorithms=$results/matmul_algorithms" --steps 3 --gemm-seconds 1 \
+        --json "$results/${config}_cudnn_$deterministic.json"
+    done
+  done
+  kill "$watcher"
+}
+
+ranks_part() {
+  local n
+  if [ "$gpus" -ge 2 ]; then
+    part collectives_nccl 200 bash -c 'ranks "$@"' - "$gpus" "$folder/mpi_test_comm" --gtest_brief=1 --gtest_filter='*OnDevice*'
+    part "grid_dp${gpus}_nccl" 200 bash -c 'ranks "$@"' - "$gpus" "$folder/golden_check" "${on_grids[@]}" --device cuda
+    part "grid_tp${gpus}_nccl" 200 bash -c 'ranks "$@"' - "$gpus" "$folder/golden_check" "${on_grids[@]}" --device cuda --tensor "$gpus"
+    part "bench_nccl_dp$gpus" 200 bash -c 'ranks "$@"' - "$gpus" "$folder/lckv" bench train configs/tinyllama.yaml --set train.sequences_per_step=$((32 * gpus)) \
+      --steps 3 --gemm-seconds 1 --json "$results/nccl_dp.json"
+    return
+  fi
+  for n in 2 4; do
+    part "collectives_staged_$n" 200 bash -c 'ranks "$@"' - $n "$folder/mpi_test_comm" --gtest_brief=1 --gtest_filter='*OnDevice*:*Shared*'
+    part "grid_dp${n}_one_gpu" 200 bash -c 'ranks "$@"' - $n "$folder/golden_check" "${on_grids[@]}" --device cuda
+    part "grid_tp${n}_one_gpu" 200 bash -c 'ranks "$@"' - $n "$folder/golden_check" "${on_grids[@]}" --device cuda --tensor $n
+  done
+  part grid_dp2_x_tp2_one_gpu 200 bash -c 'ranks "$@"' - 4 "$folder/golden_check" "${on_grids[@]}" --device cuda --tensor 2 --sequence
+}
+
+for name in "${parts[@]}"; do
+  case $name in
+    laws | sanitizer | speed) "$name" ;;
+    ranks) ranks_part ;;
+    *) echo "run_all.sh: unknown part '$name'" >&2; exit 2 ;;
+  esac
+done
+exit $failed
