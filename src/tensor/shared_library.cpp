@@ -12,13 +12,13 @@ namespace lckv {
 namespace {
 
 std::vector<std::string> folders() {
-  std::vector<std::string> found = {""};
+  std::vector<std::string> found;
   const char* const given = std::getenv("LCKV_CUDA_PATH");
   for (const std::string& folder : split(given == nullptr ? "" : given, ':')) {
     if (!folder.empty()) found.push_back(folder + "/");
   }
-  for (const char* const toolkit : {"/usr/local/cuda/lib64/", "/usr/local/cuda/lib/"}) {
-    found.emplace_back(toolkit);
+  for (const char* const other : {"", "/usr/local/cuda/lib64/", "/usr/local/cuda/lib/"}) {
+    found.emplace_back(other);
   }
   return found;
 }

@@ -9,8 +9,8 @@ namespace lckv {
 /// binary runs where it is not installed.
 class SharedLibrary {
  public:
-  /// The first of `names` that loads: as the loader finds it, then in the folders of LCKV_CUDA_PATH
-  /// (colon-separated) and of the CUDA toolkit. Throws CudaError with what each try said.
+  /// The first of `names` that loads: in the folders of LCKV_CUDA_PATH (colon-separated), as the
+  /// loader finds it, in those of the CUDA toolkit. Throws CudaError with what each try said.
   explicit SharedLibrary(const std::vector<std::string>& names);
 
   /// Throws CudaError when the library has no such function.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Everything that needs a GPU, on a machine that has one, from a folder made by
 #   tools/bundle.sh FOLDER lckv test_kernels test_cuda golden_check mpi_test_comm
-#   usage: tests/cuda/run_all.sh FOLDER RESULTS [laws] [sanitizer] [speed] [ranks]     default: all four
-# laws: every op, golden numbers, whole runs. sanitizer: memcheck and racecheck on the ops. speed: ops and training steps. ranks: grids on
+#   usage: tests/cuda/run_all.sh FOLDER RESULTS [laws] [sanitizer] [speed] [cudnn] [ranks]     default: all
+# laws: every op, golden numbers, whole runs. sanitizer: memcheck and racecheck on the ops. speed: ops and training steps. cudnn: its attention, law and speed. ranks: grids on
 # as many ranks as there are GPUs (NCCL), or, where there is one, on 2 and 4 ranks that share it (staged through the host).
 # RESULTS gets a log of each part, JSON of the measurements and clocks.csv. Exit 0: all passed.
 set -uo pipefail
@@ -12,7 +12,7 @@ mkdir -p "$2"
 results=$(realpath "$2")
 shift 2
 parts=("${@:-laws}")
-[ $# -gt 0 ] || parts=(laws sanitizer speed ranks)
+[ $# -gt 0 ] || parts=(laws sanitizer speed cudnn ranks)
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 export LCKV_REQUIRE_CUDA=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 gpus=$(nvidia-smi --list-gpus | wc -l)
@@ -56,13 +56,19 @@ speed() {
   for config in tinyllama tinyllama_lckv_w2; do
     part "bench_$config" 200 "$folder/lckv" bench train "configs/$config.yaml" --set train.sequences_per_step=64 --set train.device=cuda \
       --set "train.matmul_algorithms=$results/matmul_algorithms" --steps 5 --gemm-seconds 2 --json "$results/$config.json"
+  done
+  kill "$watcher"
+}
+
+cudnn() {
+  part cudnn_attention 200 "$folder/test_kernels" --gtest_brief=1 --gtest_filter='CudnnAttention*'
+  for config in tinyllama tinyllama_lckv_w2; do
     for deterministic in true false; do
       part "bench_${config}_cudnn_$deterministic" 200 "$folder/lckv" bench train "configs/$config.yaml" --set train.sequences_per_step=64 --set train.device=cuda \
         --set train.attention=cudnn --set train.deterministic=$deterministic --set "train.matmul_algorithms=$results/matmul_algorithms" --steps 3 --gemm-seconds 1 \
         --json "$results/${config}_cudnn_$deterministic.json"
     done
   done
-  kill "$watcher"
 }
 
 ranks_part() {
@@ -85,7 +91,7 @@ ranks_part() {
 
 for name in "${parts[@]}"; do
   case $name in
-    laws | sanitizer | speed) "$name" ;;
+    laws | sanitizer | speed | cudnn) "$name" ;;
     ranks) ranks_part ;;
     *) echo "run_all.sh: unknown part '$name'" >&2; exit 2 ;;
   esac

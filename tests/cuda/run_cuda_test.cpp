@@ -96,7 +96,7 @@ TEST_F(CudaRun, TwoRunsAreEqualBitForBit) {
     const std::string tag = precision == Precision::kBf16 ? "16" : "32";
     config::RunConfig a = wide_run("a" + tag), b = wide_run("b" + tag);
     a.train.precision = b.train.precision = precision;
-      train(a);
+    train(a);
     train(b);
     EXPECT_EQ(difference(a, b), "");
     EXPECT_EQ(losses(a), losses(b));

@@ -135,9 +135,9 @@ TEST_F(AdamWTest, WhatElseAnUpdateReadsIsMeasuredBesideTheNorm) {
     for (const View& part : parts.optimizer.first_moments().whole().storages()) fill(part, 2);
     for (const View& part : parts.optimizer.second_moments().whole().storages()) fill(part, 3);
     const double loss = 5;
-    const AdamW::Norms norms =
-        parts_->optimizer.measure(stream_, parts.weights, parts.gradients,
-                                  ConstView(&loss, DType::kF64, {1}), *comm::single_process().world);
+    const AdamW::Norms norms = parts_->optimizer.measure(stream_, parts.weights, parts.gradients,
+                                                         ConstView(&loss, DType::kF64, {1}),
+                                                         *comm::single_process().world);
     const auto count = static_cast<double>(parts.weights.table().element_count());
     EXPECT_EQ(norms.gradient_squared, 16 * count);
     EXPECT_EQ(norms.rest_squared, (1 + 4 + 9) * count + 25);

@@ -210,7 +210,8 @@ void run_decoding(const GoldenFile& file, const RunSettings& settings,
 }  // namespace
 
 Report run_file(comm::World& world, const GoldenFile& file, const RunSettings& settings) {
-  const comm::Communicators ranks = train::join_grid(world, file.config, settings.tensor, settings.device);
+  const comm::Communicators ranks =
+      train::join_grid(world, file.config, settings.tensor, settings.device);
   Report report;
   switch (file.kind) {
     case FileKind::kCase:
