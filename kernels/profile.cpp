@@ -1,5 +1,6 @@
 #include "lckv/kernels/profile.h"
 
+#include <exception>
 #include <numeric>
 #include <vector>
 
@@ -31,7 +32,8 @@ class QueuedTimer {
     queued.back().begin.record(stream);
   }
   ~QueuedTimer() noexcept(false) {
-    if (at_ > 0) queued[at_ - 1].end.record(stream_);
+    const bool op_threw = std::uncaught_exceptions() > exceptions_;
+    if (at_ > 0 && !op_threw) queued[at_ - 1].end.record(stream_);
   }
   QueuedTimer(const QueuedTimer&) = delete;
   QueuedTimer& operator=(const QueuedTimer&) = delete;
@@ -39,6 +41,7 @@ class QueuedTimer {
  private:
   Stream& stream_;
   size_t at_ = 0;  // in `queued`, from 1
+  int exceptions_ = std::uncaught_exceptions();
 };
 
 /// A kernel with the signature of the table's member that calls the timed table's. `Get` finds that

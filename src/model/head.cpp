@@ -10,13 +10,11 @@ namespace lckv::model {
 
 using ops::GradMode;
 
-namespace {
-
-// Rows of logits at once. Fewer rows read and write the head's gradient [V, C] more often; more
-// take more memory (1024 rows of 32000 F32 logits are 125 MiB).
-int64_t most_chunk_rows(Device device) { return device.kind == DeviceKind::kCpu ? 1024 : 8192; }
-
-}  // namespace
+// Fewer rows read and write the head's gradient [V, C] more often; more take more memory (1024 rows
+// of 32000 F32 logits are 125 MiB).
+int64_t Head::most_chunk_rows(Device device) {
+  return device.kind == DeviceKind::kCpu ? 1024 : 8192;
+}
 
 Head::Head(Arena& arena, const config::ModelConfig& config, const Dims& d, DType dtype,
            bool training, const TensorParallel& tp)
@@ -132,6 +130,7 @@ void Head::logits(Stream& stream, const ParameterSet& weights, ConstView hidden,
     const View theirs = all.view().slice(0, r * part, (r + 1) * part).reshape({N, V_tp});
     ops::copy(stream, logits.slice(1, begin, end), theirs.slice(1, 0, end - begin));
   }
+  stream.synchronize();  // before `all` goes
 }
 
 }  // namespace lckv::model

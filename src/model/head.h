@@ -35,6 +35,8 @@ class Head {
   void logits(Stream& stream, const ParameterSet& weights, ConstView hidden, View logits);
 
   int64_t chunk_rows() const { return chunk_rows_; }
+  /// Rows of logits at once, at most.
+  static int64_t most_chunk_rows(Device device);
 
  private:
   void normalize(Stream& stream, const ParameterSet& weights, ConstView hidden);

@@ -41,7 +41,7 @@ Model::Model(Arena& arena, const config::ModelConfig& config, const ModelOptions
                 dims_of(config, options), options.dtype, options.recompute, *ranks_.tp),
       head_(arena, config, executor_.dims(), options.dtype, options.plan.training,
             executor_.tensor_parallel()),
-      graphs_(options.graphs) {
+      graphs_(options.graphs && !options.document_mask) {
   const Dims& d = executor_.dims();
   tokens_ = arena.take("tables", "tokens", DType::kI32, {d.N()});
   targets_ = arena.take("tables", "targets", DType::kI32, {d.N()});
@@ -160,7 +160,8 @@ void Model::queue_score_with_gradient(Stream& stream, const ParameterSet& weight
 /// Runs it the first time, records it the second, launches it from then on.
 void Model::launch_or_record(Stream& stream, const GraphKey& key,
                              const std::function<void()>& run) {
-  constexpr size_t kKept = 8;  // a run needs two; each holds the device's memory for its nodes
+  constexpr size_t kKept =
+      8;  // a run needs two, as long as its steps score equally many targets; each holds the device's memory for its nodes
   const auto found = std::find_if(recorded_.begin(), recorded_.end(),
                                   [&](const RecordedBatch& batch) { return batch.key == key; });
   if (found == recorded_.end()) {

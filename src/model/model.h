@@ -34,7 +34,8 @@ struct ModelOptions {
   const comm::Communicators* ranks = &comm::single_process();
   bool sequence_parallel = false;
   // On a GPU, forward and backward of a micro-batch are recorded once and then launched as one,
-  // where no collective is part of them.
+  // where no collective is part of them. Not with a document mask: the number of scored targets, of
+  // which the loss's scale is made, then changes from step to step.
   bool graphs = false;
 };
 

@@ -25,10 +25,23 @@ struct Devices {
   std::string why_none;
 };
 
+/// No devices when one of them is older than any that kernels are compiled for.
+Devices with_kernels(Devices devices) {
+  for (int device = 0; device < devices.count; ++device) {
+    int major = 0, minor = 0;
+    (void)cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+    (void)cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device);
+    if (major >= 8) continue;
+    return {0, format("cuda:{} has compute capability {}.{}, the kernels need 8.0 or later", device,
+                      major, minor)};
+  }
+  return devices;
+}
+
 Devices look_for_devices() {
   Devices devices;
   const cudaError_t status = cudaGetDeviceCount(&devices.count);
-  if (status == cudaSuccess && devices.count > 0) return devices;
+  if (status == cudaSuccess && devices.count > 0) return with_kernels(devices);
   (void)cudaGetLastError();
   devices.count = 0;
   devices.why_none = status == cudaSuccess ? "the driver shows no GPU" : cudaGetErrorString(status);

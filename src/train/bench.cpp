@@ -61,6 +61,7 @@ class TrainingBench {
     {
       const TimelineScope scope("step", "step");
       run_.step();
+      run_.stream().synchronize();
     }
     timeline.end_s = timeline_now_s();
     timeline.spans = stop_timeline();

@@ -137,7 +137,7 @@ BenchOpsResult bench_ops(const BenchOpsSettings& settings) {
   describe_machine(result, settings.device);
   OpsBench bench(result.settings);
   bench.measure_ceilings(result);
-  for (const OpCase& op_case : list_op_cases(settings.dims, settings.dtype)) {
+  for (const OpCase& op_case : list_op_cases(settings.dims, settings.dtype, settings.device)) {
     result.rates.push_back(bench.measure(op_case));
   }
   bench.measure_ceilings(result);

@@ -81,14 +81,14 @@ void BenchRun::allocate() {
   const Arena plan = plan_run_memory(config_, dtype_, ranks_, device_);
   planned_bytes_ = plan.bytes();
   reset_peak_resident();
-  used_before_ = used_bytes();
+  used_before_ = used_bytes(device_);
   arena_.emplace(Arena::allocate(plan));
   objects_.emplace(*arena_, config_, dtype_, ranks_);
   trainer().prepare(stream_);
 }
 
 BenchSubject BenchRun::subject() const {
-  return {.backend = ops::kernels(device_).name,
+  return {.backend = backend_name(device_),
           .precision = std::string(name(dtype_)),
           .layer_types = config_.model.layer_types,
           .grid = ranks_.grid,
@@ -98,15 +98,7 @@ BenchSubject BenchRun::subject() const {
           .micro_batches = micro_.per_step};
 }
 
-/// Of the device: resident memory, at its peak, of the process on a CPU; on a GPU all that is taken
-/// from it, which nobody gives back before the end.
-int64_t BenchRun::used_bytes() const {
-  if (device_.kind == DeviceKind::kCpu) return peak_resident_bytes();
-  const cuda::DeviceFacts facts = cuda::device_facts(device_.index);
-  return facts.memory_bytes - facts.free_bytes;
-}
-
-int64_t BenchRun::grown_bytes() const { return used_bytes() - used_before_; }
+int64_t BenchRun::grown_bytes() const { return used_bytes(device_) - used_before_; }
 
 void BenchRun::step() {
   const int64_t own_targets = dims().N() * micro_.per_step;

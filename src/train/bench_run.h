@@ -69,7 +69,6 @@ class BenchRun {
 
  private:
   void allocate();
-  int64_t used_bytes() const;
 
   comm::World& world_;
   const config::RunConfig config_;

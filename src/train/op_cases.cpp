@@ -7,6 +7,7 @@
 #include "lckv/base/text.h"
 #include "lckv/kernels/table.h"
 #include "lckv/model/flops.h"
+#include "lckv/model/head.h"
 
 namespace lckv::train {
 
@@ -62,8 +63,11 @@ View values(const View& kv, const Dims& d) { return kv.slice(1, d.Ckv(), 2 * d.C
 /// Cases by the ops they call; `a` is the dtype of activations, `acc` that of sums and gradients.
 class CaseList {
  public:
-  CaseList(const Dims& dims, DType dtype)
-      : d(dims), a(dtype), acc(accumulator(dtype)), logit_rows_(std::min<int64_t>(d.N(), 1024)) {}
+  CaseList(const Dims& dims, DType dtype, Device device)
+      : d(dims),
+        a(dtype),
+        acc(accumulator(dtype)),
+        logit_rows_(std::min(d.N(), model::Head::most_chunk_rows(device))) {}
 
   std::vector<OpCase> take() {
     norm();
@@ -325,8 +329,8 @@ int64_t OpCase::moved_bytes() const {
   return bytes;
 }
 
-std::vector<OpCase> list_op_cases(const model::Dims& dims, DType dtype) {
-  return CaseList(dims, dtype).take();
+std::vector<OpCase> list_op_cases(const model::Dims& dims, DType dtype, Device device) {
+  return CaseList(dims, dtype, device).take();
 }
 
 }  // namespace lckv::train

@@ -51,6 +51,6 @@ struct OpCase {
 /// sequences of dims.T tokens with activations of `dtype`, as one rank runs it. Logits are as many
 /// rows at once as in training. The ops that only a split vocabulary needs get the whole one, of 8
 /// ranks that are joined.
-std::vector<OpCase> list_op_cases(const model::Dims& dims, DType dtype);
+std::vector<OpCase> list_op_cases(const model::Dims& dims, DType dtype, Device device = {});
 
 }  // namespace lckv::train

@@ -33,7 +33,10 @@ void WholeTensors::gather(Stream& stream, const std::vector<View>& owned, const 
                  : Buffer(owned[b].dtype(), {table.buckets[b].elems}, owned[b].device()));
     const View bucket = owns_all ? owned[b] : memory.view();
     if (!owns_all) ranks_.dp->all_gather(stream, bucket, owned[b], "gather tensors");
-    if (ranks_.grid.dp_rank() != 0) continue;
+    if (ranks_.grid.dp_rank() != 0) {
+      stream.synchronize();  // before the memory goes
+      continue;
+    }
     for (size_t p = 0; p < table.parameters.size(); ++p) {
       const model::Parameter& parameter = table.parameters[p];
       if (table.storage_of(parameter).bucket != static_cast<int>(b)) continue;
@@ -54,7 +57,10 @@ void WholeTensors::gather_parameter(Stream& stream, size_t index, ConstView loca
   }
   const Buffer parts(local.dtype(), {tp * local.numel()}, local.device());
   ranks_.tp->all_gather(stream, parts.view(), local.reshape({local.numel()}), "gather tensors");
-  if (ranks_.grid.rank != 0) return;
+  if (ranks_.grid.rank != 0) {
+    stream.synchronize();
+    return;
+  }
   const Buffer whole(local.dtype(), own.shape, local.device());
   for (int r = 0; r < tp; ++r) {
     const model::Parameter& p = tables_[static_cast<size_t>(r)].parameters[index];

@@ -1,8 +1,11 @@
 #include "lckv/train/precision.h"
 
+#include "lckv/base/process.h"
+#include "lckv/base/text.h"
 #include "lckv/comm/agreement.h"
 #include "lckv/comm/cores.h"
 #include "lckv/kernels/cpu_threads.h"
+#include "lckv/kernels/table.h"
 #include "lckv/tensor/cuda_runtime.h"
 
 namespace lckv::train {
@@ -21,6 +24,21 @@ Device join_device(comm::World& world, config::DeviceChoice choice) {
   comm::require_equal_texts(world, "device",
                             device.kind == DeviceKind::kCpu ? "device cpu" : "device cuda");
   return device;
+}
+
+int64_t used_bytes(Device device) {
+  if (device.kind == DeviceKind::kCpu) return peak_resident_bytes();
+  const cuda::DeviceFacts facts = cuda::device_facts(device.index);
+  return facts.memory_bytes - facts.free_bytes;
+}
+
+std::string backend_name(Device device) {
+  const std::string kernels = ops::kernels(device).name;
+  if (device.kind == DeviceKind::kCpu) return kernels;
+  const cuda::DeviceFacts facts = cuda::device_facts(device.index);
+  const auto version = [](int v) { return format("{}.{}", v / 1000, v % 1000 / 10); };
+  return format("{} on {} (driver for CUDA {}, runtime {})", kernels, facts.name,
+                version(facts.driver), version(facts.runtime));
 }
 
 DType resolve_precision(config::Precision precision, Device device) {

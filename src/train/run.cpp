@@ -138,7 +138,8 @@ class Run {
   bool stopped() {
     enum : int32_t { kGoOn, kStop, kSaveFailed };
     int32_t state = saver_->failed() ? kSaveFailed : watch_.stop() ? kStop : kGoOn;
-    ranks_.world->all_reduce(stream_, View(&state, DType::kI32, {1}), comm::ReduceOp::kMax, "stop");
+    Stream host;  // the device's queue need not be empty for it
+    ranks_.world->all_reduce(host, View(&state, DType::kI32, {1}), comm::ReduceOp::kMax, "stop");
     if (state == kSaveFailed) saver_->finish();
     note_progress();
     return state == kStop;
@@ -172,8 +173,9 @@ class Run {
     saver_->finish();
     report_saves();
     ranks_.world->barrier("run is saved");  // before any rank says that the run has ended
-    log_info(format("peak memory {}, planned {} for tensors",
-                    human_bytes(double(peak_resident_bytes())),
+    log_info(format("peak memory{} {}, planned {} for tensors",
+                    device_.kind == DeviceKind::kCpu ? "" : " in use on the GPU",
+                    human_bytes(double(used_bytes(device_))),
                     human_bytes(double(memory_->planned_bytes()))));
   }
 

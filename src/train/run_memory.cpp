@@ -9,6 +9,7 @@
 #include "lckv/model/flops.h"
 #include "lckv/model/memory_report.h"
 #include "lckv/train/gemm_rate.h"
+#include "lckv/train/precision.h"
 
 namespace lckv::train {
 
@@ -18,8 +19,25 @@ constexpr double kStartUpGemm_s = 0.5;
 
 }  // namespace
 
+namespace {
+
+/// Refused rather than run on other kernels than the ones that were asked for.
+void require_cudnn_fits(const config::RunConfig& config, Device device) {
+  const auto refuse = [](const std::string& why) {
+    throw ConfigError("train.attention is cudnn, which " + why + "; expected own");
+  };
+  if (device.kind == DeviceKind::kCpu) refuse("needs a GPU, and this run computes on the CPU");
+  if (config.data.document_mask) refuse("knows no document mask (data.document_mask is true)");
+  if (resolve_precision(config.train.precision, device) != DType::kBF16) {
+    refuse("computes in bf16 alone (train.precision is another)");
+  }
+}
+
+}  // namespace
+
 void choose_kernels(const config::RunConfig& config, const std::string& folder, Device device,
                     int rank) {
+  if (config.train.attention == config::Attention::kCudnn) require_cudnn_fits(config, device);
   if (device.kind == DeviceKind::kCpu) return;
   ops::set_attention_backend(config.train.attention == config::Attention::kCudnn
                                  ? ops::AttentionBackend::kCudnn
@@ -29,7 +47,15 @@ void choose_kernels(const config::RunConfig& config, const std::string& folder, 
   if (file.empty() && !folder.empty()) file = std::filesystem::path(folder) / "matmul_algorithms";
   if (file.empty()) return;
   if (rank > 0) file += format(".{}", rank);
-  ops::set_gemm_tuning(file);
+  try {
+    ops::set_gemm_tuning(file);
+  } catch (const DataError& error) {
+    if (!config.train.matmul_algorithms.empty()) throw;
+    // Ours, and no part of the training: cut off when the machine went down.
+    log_warning(format("{}: it is made anew", error.what()));
+    std::filesystem::remove(file);
+    ops::set_gemm_tuning(file);
+  }
 }
 
 RunMemory::RunMemory(const config::RunConfig& config, DType dtype, const comm::Communicators& ranks,
@@ -61,6 +87,10 @@ void RunMemory::allocate(Stream& stream) {
   arena_.emplace(Arena::allocate(plan_));
   objects_.emplace(*arena_, config_, dtype_, ranks_);
   objects_->trainer.prepare(stream);
+  if (objects_->pinned_bytes() > 0) {
+    log_info(format("pinned host memory for the snapshot of asynchronous saves: {}",
+                    human_bytes(double(objects_->pinned_bytes()))));
+  }
   if (objects_->scorer) objects_->scorer->prepare(stream);
 }
 

@@ -10,6 +10,7 @@
 #include "lckv/base/version.h"
 #include "lckv/kernels/cpu_threads.h"
 #include "lckv/kernels/table.h"
+#include "lckv/train/precision.h"
 
 namespace lckv::train {
 
@@ -57,6 +58,17 @@ SpikeDetector::State spikes_from(const ordered_json& json) {
 
 }  // namespace
 
+namespace {
+
+std::string backend_of(const Trainer& trainer, const config::RunConfig& config) {
+  const Device device = trainer.weights().buckets().front().device();
+  const bool is_cudnn =
+      device.kind == DeviceKind::kCuda && config.train.attention == config::Attention::kCudnn;
+  return backend_name(device) + (is_cudnn ? ", attention of cuDNN" : "");
+}
+
+}  // namespace
+
 RunRecord make_record(const Trainer& trainer, const RunPosition& position,
                       const config::RunConfig& config, const std::string& data,
                       const std::string& tokenizer) {
@@ -67,7 +79,7 @@ RunRecord make_record(const Trainer& trainer, const RunPosition& position,
           std::string(name(trainer.weights().dtype())),
           grid_text(trainer),
           ops::cpu_threads(),
-          ops::kernels(trainer.weights().buckets().front().device()).name};
+          backend_of(trainer, config)};
 }
 
 std::string to_json(const RunRecord& record, const config::RunConfig& config) {

@@ -22,6 +22,9 @@ struct RunObjects {
   std::unique_ptr<eval::Scorer> scorer;
   std::unique_ptr<StateSnapshot> snapshot;
 
+  /// Of the snapshot, beside a GPU.
+  int64_t pinned_bytes() const { return snapshot_memory_ ? snapshot_memory_->bytes() : 0; }
+
  private:
   std::optional<Arena> snapshot_memory_;
 };

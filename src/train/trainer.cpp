@@ -112,8 +112,9 @@ std::vector<View> Trainer::owned_masters() const {
   return optimizer_.has_masters() ? optimizer_.masters().parts() : owned_parts(weights_);
 }
 
-double Trainer::global_sum(Stream& stream, double value, const char* label) const {
-  ranks_.dp->all_reduce(stream, View(&value, DType::kF64, {1}), comm::ReduceOp::kSum, label);
+double Trainer::global_sum(double value, const char* label) const {
+  Stream host;  // the device's queue need not be empty for it
+  ranks_.dp->all_reduce(host, View(&value, DType::kF64, {1}), comm::ReduceOp::kSum, label);
   return value;
 }
 
@@ -151,8 +152,8 @@ StepResult Trainer::step(Stream& stream, const NextBatch& next, int64_t micro_ba
   LCKV_CHECK(micro_batches > 0, format("a step of {} micro-batches", micro_batches));
   StepResult result;
   result.lr = lr;
-  result.scored_targets = static_cast<int64_t>(
-      global_sum(stream, static_cast<double>(scored_targets), "scored targets"));
+  result.scored_targets =
+      static_cast<int64_t>(global_sum(static_cast<double>(scored_targets), "scored targets"));
   const double scale =
       result.scored_targets > 0 ? 1.0 / static_cast<double>(result.scored_targets) : 0.0;
   sweep(stream, next, micro_batches, scale);

@@ -100,7 +100,7 @@ class Trainer {
   const comm::Communicators& ranks() const { return ranks_; }
 
  private:
-  double global_sum(Stream& stream, double value, const char* label) const;
+  double global_sum(double value, const char* label) const;
   /// Gradients of scale * sum of NLL, reduced into the owned parts. Afterwards loss_ holds this
   /// rank's sum.
   void sweep(Stream& stream, const NextBatch& next, int64_t micro_batches, double scale);
