@@ -70,9 +70,9 @@ Shape parse_shape(const json& value, const Refusal& refuse) {
 }
 
 /// Of the tensor's data. Empty axes count as 1 in the check, because strides are products of the
-/// other extents.
+/// other extents; elements as 8 bytes, because what is read may be widened and written again.
 int64_t checked_bytes(const Shape& shape, StoredType type, const Refusal& refuse) {
-  int64_t product = size_bytes(type);
+  int64_t product = 8;
   for (const int64_t extent : shape.extents()) {
     if (__builtin_mul_overflow(product, std::max<int64_t>(extent, 1), &product)) {
       refuse(format("shape {} of {} overflows 63 bits", to_string(shape), spelling(type)));
