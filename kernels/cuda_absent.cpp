@@ -22,6 +22,18 @@ void set_attention_backend(AttentionBackend backend, bool) {
   if (backend == AttentionBackend::kCudnn) refuse();
 }
 
+int64_t attention_forward_scratch_bytes(const Stream&, const View&, const View&, const ConstView&,
+                                        const ConstView&, const ConstView&, const AttentionMask&) {
+  refuse();
+}
+
+int64_t attention_backward_scratch_bytes(const Stream&, const View&, const View&, const View&,
+                                         const ConstView&, const ConstView&, const ConstView&,
+                                         const ConstView&, const ConstView&, const ConstView&,
+                                         const AttentionMask&) {
+  refuse();
+}
+
 std::vector<cuda::CudnnProposal> cuda::cudnn_proposals(const CudnnAttentionShape&,
                                                        const std::string&) {
   refuse();

@@ -6,6 +6,7 @@
 #include "lckv/kernels/ops/cross_entropy.h"
 #include "lckv/kernels/ops/embedding.h"
 #include "lckv/kernels/ops/matmul.h"
+#include "lckv/kernels/ops/paged_attention.h"
 #include "lckv/kernels/ops/reduce.h"
 #include "lckv/kernels/ops/rmsnorm.h"
 #include "lckv/kernels/ops/rope.h"
@@ -36,6 +37,7 @@ struct KernelTable {
   decltype(ops::matmul_backward_weight)& matmul_backward_weight;
   decltype(ops::attention_forward)& attention_forward;
   decltype(ops::attention_backward)& attention_backward;
+  decltype(ops::paged_attention_forward)& paged_attention_forward;
   decltype(ops::cross_entropy_forward)& cross_entropy_forward;
   decltype(ops::cross_entropy_forward_backward)& cross_entropy_forward_backward;
   decltype(ops::cross_entropy_part)& cross_entropy_part;
@@ -44,8 +46,11 @@ struct KernelTable {
   decltype(ops::adamw_update)& adamw_update;
   decltype(ops::sum)& sum;
   decltype(ops::sum_of_squares)& sum_of_squares;
+  decltype(ops::sum_of_squared_differences)& sum_of_squared_differences;
+  decltype(ops::argmax)& argmax;
   decltype(ops::clip_scale)& clip_scale;
   decltype(ops::copy)& copy;
+  decltype(ops::copy_numbered_rows)& copy_numbered_rows;
   decltype(ops::fill_zero)& fill_zero;
   decltype(ops::add)& add;
 };

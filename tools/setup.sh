@@ -8,7 +8,7 @@ packages=(
   libopenmpi-dev openmpi-bin libhdf5-dev libyaml-cpp-dev libsentencepiece-dev
   libdnnl-dev ocl-icd-opencl-dev  # oneDNN's CMake configuration asks for OpenCL
   libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev
-  libxxhash-dev zlib1g-dev libzstd-dev libssl-dev
+  libxxhash-dev zlib1g-dev libzstd-dev libssl-dev libpcre2-dev
   libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy
   clang libclang-rt-14-dev  # the fuzzers' compiler; lckv itself is built by g++
 )

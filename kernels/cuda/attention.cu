@@ -82,8 +82,10 @@ void backward(const AttentionInputs& in, const View& dq, const View& dk, const V
   const AttentionSizes& size = in.sizes;
   const int padded = ceil_div(size.queries, kStatisticsPadding) * kStatisticsPadding;
   const int64_t count = int64_t{1} * size.batch * size.heads * padded;
+  static_assert(sizeof(QueryStatistics<A>) == 2 * sizeof(A));
   auto* const memory = static_cast<QueryStatistics<A>*>(scratch(
-      in.stream, ScratchUse::kAttention, count * static_cast<int64_t>(sizeof(QueryStatistics<A>))));
+      in.stream, ScratchUse::kAttention,
+      own_attention_backward_scratch_bytes(size.batch, size.queries, size.heads, lse.dtype())));
   const StatisticsTable<A> table{memory, size.heads, padded};
   if (count > 0) query_statistics(in, table, dout, out, lse);
   const bool mma = dq.numel() > 0 && fits_mma(in, {dq, dout});

@@ -2,6 +2,7 @@
 
 #include "lckv/kernels/cuda/launch.cuh"
 #include "lckv/kernels/ops/attention.h"
+#include "lckv/kernels/scratch_bytes.h"
 
 /// The tensors of attention as its kernels see them.
 namespace lckv::ops::cuda {
@@ -71,7 +72,7 @@ struct StatisticsTable {
   }
 };
 
-inline constexpr int kStatisticsPadding = 128;
+inline constexpr int kStatisticsPadding = static_cast<int>(kAttentionQueryPadding);
 
 /// Whether all rows of a [B, T, heads, D] view are whole 16-byte chunks.
 template <class T>

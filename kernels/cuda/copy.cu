@@ -130,7 +130,45 @@ void add_elements(cudaStream_t stream, To* to, const From* from, int64_t count) 
   });
 }
 
+/// Strides and C in units of memory.
+template <class Unit>
+__global__ __launch_bounds__(kThreads) void numbered_rows_kernel(Unit* to, const int32_t* to_row,
+                                                                 int64_t to_stride,
+                                                                 const Unit* from,
+                                                                 const int32_t* from_row,
+                                                                 int64_t from_stride, int64_t C) {
+  Unit* const target = to + int64_t{to_row[blockIdx.x]} * to_stride;
+  const Unit* const source = from + int64_t{from_row[blockIdx.x]} * from_stride;
+  for (int64_t c = threadIdx.x; c < C; c += kThreads) target[c] = source[c];
+}
+
+template <class Unit>
+void launch_numbered_rows(const Stream& stream, const View& to, const ConstView& to_row,
+                          const ConstView& from, const ConstView& from_row) {
+  const auto units = [&](int64_t elems) {
+    return elems * size_bytes(to.dtype()) / static_cast<int64_t>(sizeof(Unit));
+  };
+  numbered_rows_kernel<<<static_cast<unsigned>(to_row.numel()), kThreads, 0, native(stream)>>>(
+      device_data<Unit>(to), device_data<int32_t>(to_row), units(to.stride(0)),
+      device_data<Unit>(from), device_data<int32_t>(from_row), units(from.stride(0)),
+      units(to.dim(1)));
+  check_launch("copy_numbered_rows");
+}
+
 }  // namespace
+
+void copy_numbered_rows(Stream& stream, View to, ConstView to_row, ConstView from,
+                        ConstView from_row) {
+  const int64_t element = size_bytes(to.dtype());
+  if (fits_packs<uint8_t>(to.raw(), to.dim(1) * element, to.stride(0) * element) &&
+      fits_packs<uint8_t>(from.raw(), to.dim(1) * element, from.stride(0) * element)) {
+    launch_numbered_rows<int4>(stream, to, to_row, from, from_row);
+    return;
+  }
+  with_device_type(to.dtype(), [&](auto tag) {
+    launch_numbered_rows<typename decltype(tag)::type>(stream, to, to_row, from, from_row);
+  });
+}
 
 void copy(Stream& stream, View to, ConstView from) {
   if (to.raw() == from.raw() || to.numel() == 0) return;

@@ -16,12 +16,14 @@ struct Loss {
   const int32_t* targets;
   int64_t N;
   int V;
-  bool whole_packs;  // rows of logits and dlogits are multiples of packs, aligned
-  double scale;
+  bool whole_packs;     // rows of logits and dlogits are multiples of packs, aligned
+  const double* scale;  // null: the loss alone
 
   __device__ LogitsRow<T> row(int64_t n) const { return {logits + n * V, V, whole_packs}; }
-  __device__ RowGradient<D, T> gradient(const Normalizer<T>& total, int target) const {
-    return {total, scale, target, V, static_cast<T>(scale / total.sum)};
+  /// With *scale, which every thread has read once.
+  __device__ RowGradient<D, T> gradient(const Normalizer<T>& total, int target,
+                                        double factor) const {
+    return {total, factor, target, V, static_cast<T>(factor / total.sum)};
   }
 };
 
@@ -46,11 +48,12 @@ __global__ __launch_bounds__(kThreads) void two_pass_kernel(Loss<D, T> loss) {
   const int64_t n = blockIdx.x;
   const int target = loss.targets[n];
   const bool scored = target != kIgnoreTarget;
+  const double scale = *loss.scale;
   const LogitsRow<T> row = loss.row(n);
   Normalizer<T> total{};
   if (scored) total = row_normalizer<kThreads>(row);
   if (!scored && threadIdx.x == 0) loss.nll[n] = 0;
-  const RowGradient<D, T> gradient = loss.gradient(total, target);
+  const RowGradient<D, T> gradient = loss.gradient(total, target, scale);
   for (int pack = static_cast<int>(threadIdx.x); pack < row.packs(); pack += kThreads) {
     Vector<D, kCount> values{};
     if (scored) {
@@ -73,7 +76,7 @@ class StagedRows {
 
  public:
   __device__ StagedRows(const Loss<D, T>& loss, Pack<T>* slots)
-      : loss_(loss), slots_(slots), packs_(loss.V / kCount) {}
+      : loss_(loss), slots_(slots), packs_(loss.V / kCount), scale_(*loss.scale) {}
 
   __device__ void run() {
     for (int pack = own(); pack < packs_; pack += kThreads) fetch(blockIdx.x, pack);
@@ -107,7 +110,7 @@ class StagedRows {
 
   __device__ void put_gradient(int64_t n, int target) {
     const Normalizer<T> total = normalizer();
-    const RowGradient<D, T> gradient = loss_.gradient(total, target);
+    const RowGradient<D, T> gradient = loss_.gradient(total, target, scale_);
     D* const row = loss_.dlogits + n * loss_.V;
 #pragma unroll 2
     for (int pack = own(); pack < packs_; pack += kThreads) {
@@ -131,6 +134,7 @@ class StagedRows {
   const Loss<D, T>& loss_;
   Pack<T>* const slots_;
   const int packs_;
+  const double scale_;
 };
 
 template <int kThreads, class D, class T>
@@ -195,14 +199,9 @@ void cross_entropy_forward(Stream& stream, View nll, ConstView logits, ConstView
     using T = Acc<typename decltype(tag)::type>;
     const int64_t V = logits.dim(1);
     const T* const data = device_data<T>(logits);
-    const Loss<T, T> loss{device_data<T>(nll),
-                          nullptr,
-                          data,
-                          device_data<int32_t>(targets),
-                          logits.dim(0),
-                          static_cast<int>(V),
-                          whole_packs(data, data, V),
-                          0};
+    const Loss<T, T> loss{device_data<T>(nll),           nullptr,       data,
+                          device_data<int32_t>(targets), logits.dim(0), static_cast<int>(V),
+                          whole_packs(data, data, V),    nullptr};
     with_row_threads(V, [&](auto width) {
       constexpr int kThreads = decltype(width)::value;
       forward_kernel<kThreads><<<blocks_of(loss.N, 1), kThreads, 0, native(stream)>>>(loss);
@@ -212,7 +211,7 @@ void cross_entropy_forward(Stream& stream, View nll, ConstView logits, ConstView
 }
 
 void cross_entropy_forward_backward(Stream& stream, View nll, View dlogits, ConstView logits,
-                                    ConstView targets, double scale) {
+                                    ConstView targets, ConstView scale) {
   if (logits.numel() == 0) return;
   with_device_type(dlogits.dtype(), [&](auto tag) {
     using D = typename decltype(tag)::type;
@@ -223,7 +222,7 @@ void cross_entropy_forward_backward(Stream& stream, View nll, View dlogits, Cons
     launch_forward_backward(
         native(stream),
         Loss<D, T>{device_data<T>(nll), to, data, device_data<int32_t>(targets), logits.dim(0),
-                   static_cast<int>(V), whole_packs(to, data, V), scale});
+                   static_cast<int>(V), whole_packs(to, data, V), device_data<double>(scale)});
   });
 }
 

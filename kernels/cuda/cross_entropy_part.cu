@@ -94,20 +94,21 @@ __global__ __launch_bounds__(kJoinThreads) void join_kernel(T* nll, double* tota
 /// dlogits may be logits: a thread reads its columns before it writes them.
 template <int kThreads, class D, class T>
 __global__ __launch_bounds__(kThreads) void part_backward_kernel(D* dlogits, PartOfLogits<T> of,
-                                                                 const double* total, double scale,
+                                                                 const double* total,
+                                                                 const double* scale,
                                                                  bool whole_packs) {
   constexpr int kCount = Pack<T>::kCount;
   constexpr int kAhead = 4;  // packs under way at once
   const int64_t n = blockIdx.x;
   LogitsRow<T> row = of.row(n);
   if (of.targets[n] == kIgnoreTarget) row.columns = 0;
-  const double sum = total[of.N + n];
+  const double sum = total[of.N + n], factor = *scale;
   // The maximum is one of the logits: exact in T.
   const RowGradient<D, T> gradient{{static_cast<T>(total[n]), sum},
-                                   scale,
+                                   factor,
                                    of.column_of_target(n),
                                    row.columns,
-                                   static_cast<T>(scale / sum)};
+                                   static_cast<T>(factor / sum)};
   const int packs = (of.V_tp + kCount - 1) / kCount;
   for (int pack = static_cast<int>(threadIdx.x); pack < packs; pack += kThreads * kAhead) {
     Pack<T> logits[kAhead];
@@ -155,7 +156,7 @@ void cross_entropy_join(Stream& stream, View nll, View total, ConstView parts, C
 
 void cross_entropy_part_backward(Stream& stream, View dlogits, ConstView logits, ConstView total,
                                  ConstView targets, const VocabularyPart& vocabulary,
-                                 double scale) {
+                                 ConstView scale) {
   if (logits.numel() == 0) return;
   with_device_type(dlogits.dtype(), [&](auto tag) {
     using D = typename decltype(tag)::type;
@@ -165,7 +166,7 @@ void cross_entropy_part_backward(Stream& stream, View dlogits, ConstView logits,
     D* const to = device_data<D>(dlogits);
     const bool whole_packs = of.whole_packs && fits_vectors<Pack<T>::kCount>(to, of.V_tp);
     part_backward_kernel<kThreads><<<blocks_of(of.N, 1), kThreads, 0, native(stream)>>>(
-        to, of, device_data<double>(total), scale, whole_packs);
+        to, of, device_data<double>(total), device_data<double>(scale), whole_packs);
     check_launch("cross_entropy_part_backward");
   });
 }

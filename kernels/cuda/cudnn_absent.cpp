@@ -26,6 +26,19 @@ std::vector<CudnnProposal> cudnn_proposals(const CudnnAttentionShape&, const std
   refuse();
 }
 
+std::optional<int64_t> cudnn_attention_forward_scratch_bytes(const Stream&, const View&,
+                                                             const View&, const ConstView&,
+                                                             const ConstView&, const ConstView&,
+                                                             const AttentionMask&) {
+  return std::nullopt;
+}
+
+std::optional<int64_t> cudnn_attention_backward_scratch_bytes(
+    const Stream&, const View&, const View&, const View&, const ConstView&, const ConstView&,
+    const ConstView&, const ConstView&, const ConstView&, const ConstView&, const AttentionMask&) {
+  return std::nullopt;
+}
+
 bool cudnn_attention_forward(const Stream&, const View&, const View&, const ConstView&,
                              const ConstView&, const ConstView&, const AttentionMask&) {
   return false;

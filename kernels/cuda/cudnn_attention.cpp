@@ -97,33 +97,81 @@ class Layout {
   int64_t bytes_ = 0;
 };
 
-/// What a pass needs beside its arguments, in the stream's scratch memory.
-struct Temporaries {
-  Temporaries(const Stream& stream, const CudnnAttentionShape& shape, const CudnnPlan& plan,
-              bool is_strict) {
+/// A call that cuDNN runs.
+struct Pass {
+  CudnnAttentionShape shape;
+  bool is_strict;
+  std::shared_ptr<const CudnnPlan> plan;
+};
+
+std::optional<Pass> planned(const Stream& stream, const CudnnAttentionShape& shape,
+                            bool is_strict) {
+  const auto plan = cudnn_attention_plans().find(stream, shape);
+  if (!plan) return std::nullopt;
+  return Pass{shape, is_strict, plan};
+}
+
+std::optional<Pass> forward_pass(const Stream& stream, const ConstView& out, const ConstView& lse,
+                                 const ConstView& q, const ConstView& k, const ConstView& v,
+                                 const AttentionMask& mask) {
+  if (!is_served(q, k, lse, mask, {out, q, k, v})) return std::nullopt;
+  return planned(stream, shape_of(out, q, k, v, mask), mask.strict);
+}
+
+std::optional<Pass> backward_pass(const Stream& stream, const ConstView& dq, const ConstView& dk,
+                                  const ConstView& dv, const ConstView& dout, const ConstView& out,
+                                  const ConstView& lse, const ConstView& q, const ConstView& k,
+                                  const ConstView& v, const AttentionMask& mask) {
+  if (!dk || !is_served(q, k, lse, mask, {dq, dk, dv, dout, out, q, k, v})) return std::nullopt;
+  CudnnAttentionShape shape = shape_of(out, q, k, v, mask);
+  shape.is_backward = true;
+  shape.is_deterministic = choice.is_deterministic;
+  shape.dout = strides(dout);
+  shape.dq = strides(dq);
+  return planned(stream, shape, mask.strict);
+}
+
+/// Where a pass finds what it needs beside its arguments, in one block of scratch memory.
+struct TemporariesLayout {
+  explicit TemporariesLayout(const Pass& pass) {
+    const CudnnAttentionShape& shape = pass.shape;
     const int64_t rows = shape.batch * shape.heads * shape.tokens, elements = rows * shape.width;
     const bool sums_dq = shape.is_backward && !shape.is_deterministic;
     Layout layout;
-    const int64_t workspace_at = layout.take(plan.workspace_bytes());
-    const int64_t lse_at = layout.take(is_strict ? rows * size_bytes(DType::kF32) : 0);
-    const int64_t delta_at = layout.take(shape.is_backward ? rows * size_bytes(DType::kF32) : 0);
-    const int64_t dk_at = layout.take(shape.is_backward ? elements * size_bytes(DType::kBF16) : 0);
-    const int64_t dv_at = layout.take(shape.is_backward ? elements * size_bytes(DType::kBF16) : 0);
-    const int64_t dq_sum_at = layout.take(sums_dq ? elements * size_bytes(DType::kF32) : 0);
-    auto* const memory =
-        static_cast<std::byte*>(scratch(stream, ScratchUse::kAttention, layout.bytes()));
-    workspace = memory + workspace_at;
-    lse = reinterpret_cast<float*>(memory + lse_at);
-    delta = memory + delta_at;
-    dk = memory + dk_at;
-    dv = memory + dv_at;
-    dq_sum = memory + dq_sum_at;
+    workspace = layout.take(pass.plan->workspace_bytes());
+    lse = layout.take(pass.is_strict ? rows * size_bytes(DType::kF32) : 0);
+    delta = layout.take(shape.is_backward ? rows * size_bytes(DType::kF32) : 0);
+    dk = layout.take(shape.is_backward ? elements * size_bytes(DType::kBF16) : 0);
+    dv = layout.take(shape.is_backward ? elements * size_bytes(DType::kBF16) : 0);
+    dq_sum = layout.take(sums_dq ? elements * size_bytes(DType::kF32) : 0);
+    bytes = layout.bytes();
+  }
+
+  int64_t workspace, lse, delta, dk, dv, dq_sum, bytes;
+};
+
+/// The same in the stream's scratch memory.
+struct Temporaries {
+  Temporaries(const Stream& stream, const Pass& pass) {
+    const TemporariesLayout at(pass);
+    auto* const memory = static_cast<std::byte*>(scratch(stream, ScratchUse::kAttention, at.bytes));
+    workspace = memory + at.workspace;
+    lse = reinterpret_cast<float*>(memory + at.lse);
+    delta = memory + at.delta;
+    dk = memory + at.dk;
+    dv = memory + at.dv;
+    dq_sum = memory + at.dq_sum;
   }
 
   void* workspace;
   float* lse;                      // [B, Hq, T-1], of strict passes; the others use the op's own
   void *delta, *dk, *dv, *dq_sum;  // see AttentionTensor
 };
+
+std::optional<int64_t> scratch_bytes(const std::optional<Pass>& pass) {
+  if (!pass) return std::nullopt;
+  return TemporariesLayout(*pass).bytes;
+}
 
 CudnnPlan::Argument argument(AttentionTensor tensor, const void* memory) {
   return {static_cast<int64_t>(tensor), memory};
@@ -140,15 +188,27 @@ void run(const Stream& stream, const CudnnPlan& plan,
 
 }  // namespace
 
+std::optional<int64_t> cudnn_attention_forward_scratch_bytes(const Stream& stream, const View& out,
+                                                             const View& lse, const ConstView& q,
+                                                             const ConstView& k, const ConstView& v,
+                                                             const AttentionMask& mask) {
+  return scratch_bytes(forward_pass(stream, out, lse, q, k, v, mask));
+}
+
+std::optional<int64_t> cudnn_attention_backward_scratch_bytes(
+    const Stream& stream, const View& dq, const View& dk, const View& dv, const ConstView& dout,
+    const ConstView& out, const ConstView& lse, const ConstView& q, const ConstView& k,
+    const ConstView& v, const AttentionMask& mask) {
+  return scratch_bytes(backward_pass(stream, dq, dk, dv, dout, out, lse, q, k, v, mask));
+}
+
 bool cudnn_attention_forward(const Stream& stream, const View& out, const View& lse,
                              const ConstView& q, const ConstView& k, const ConstView& v,
                              const AttentionMask& mask) {
-  if (!is_served(q, k, lse, mask, {out, q, k, v})) return false;
-  const CudnnAttentionShape shape = shape_of(out, q, k, v, mask);
-  const auto plan = cudnn_attention_plans().find(stream, shape);
-  if (!plan) return false;
-  const Temporaries t(stream, shape, *plan, mask.strict);
-  run(stream, *plan,
+  const std::optional<Pass> pass = forward_pass(stream, out, lse, q, k, v, mask);
+  if (!pass) return false;
+  const Temporaries t(stream, *pass);
+  run(stream, *pass->plan,
       {argument(AttentionTensor::kQ, inner_queries(q, mask)),
        argument(AttentionTensor::kK, k.raw()), argument(AttentionTensor::kV, v.raw()),
        argument(AttentionTensor::kOut, inner_queries(out, mask)),
@@ -165,15 +225,10 @@ bool cudnn_attention_backward(const Stream& stream, const View& dq, const View& 
                               const ConstView& dout, const ConstView& out, const ConstView& lse,
                               const ConstView& q, const ConstView& k, const ConstView& v,
                               const AttentionMask& mask, GradMode mode) {
-  if (!dk || !is_served(q, k, lse, mask, {dq, dk, dv, dout, out, q, k, v})) return false;
-  CudnnAttentionShape shape = shape_of(out, q, k, v, mask);
-  shape.is_backward = true;
-  shape.is_deterministic = choice.is_deterministic;
-  shape.dout = strides(dout);
-  shape.dq = strides(dq);
-  const auto plan = cudnn_attention_plans().find(stream, shape);
-  if (!plan) return false;
-  const Temporaries t(stream, shape, *plan, mask.strict);
+  const std::optional<Pass> pass = backward_pass(stream, dq, dk, dv, dout, out, lse, q, k, v, mask);
+  if (!pass) return false;
+  const CudnnAttentionShape& shape = pass->shape;
+  const Temporaries t(stream, *pass);
   if (mask.strict) read_strict_lse(stream, t.lse, lse);
   std::vector<CudnnPlan::Argument> arguments = {
       argument(AttentionTensor::kQ, inner_queries(q, mask)),
@@ -187,7 +242,7 @@ bool cudnn_attention_backward(const Stream& stream, const View& dq, const View& 
       argument(AttentionTensor::kDv, t.dv),
       argument(AttentionTensor::kDelta, t.delta)};
   if (!shape.is_deterministic) arguments.push_back(argument(AttentionTensor::kDqSum, t.dq_sum));
-  run(stream, *plan, arguments, t.workspace);
+  run(stream, *pass->plan, arguments, t.workspace);
   if (mask.strict) clear_first_token(stream, dq);
   sum_key_gradients(stream, dk, dv, t.dk, t.dv, shape.tokens, shape.heads, mode);
   return true;

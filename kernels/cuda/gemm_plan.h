@@ -6,6 +6,7 @@
 
 #include "lckv/kernels/cuda/gemm_algorithm_file.h"
 #include "lckv/kernels/cuda/gemm_key.h"
+#include "lckv/kernels/scratch_bytes.h"
 #include "lckv/tensor/stream.h"
 
 namespace lckv::ops::cuda {
@@ -40,7 +41,7 @@ class GemmPlan {
   std::optional<GemmAlgorithm> chosen_;
 };
 
-/// Of each stream that runs products; what NVIDIA recommends for Hopper.
-inline constexpr int64_t kGemmWorkspaceBytes = int64_t{32} << 20;
+/// Of each stream that runs products.
+inline constexpr int64_t kGemmWorkspaceBytes = matmul_scratch_bytes();
 
 }  // namespace lckv::ops::cuda

@@ -106,6 +106,19 @@ void sum_terms(const Stream& stream, const char* op, const View& total, const Co
   });
 }
 
+/// One block: K,V of a few tokens are compared with those before, nothing that must be fast.
+template <class T>
+__global__ __launch_bounds__(kThreads) void difference_kernel(double* total, const T* x, const T* y,
+                                                              int64_t count, GradMode mode) {
+  double sum = 0;
+  for (int64_t i = threadIdx.x; i < count; i += kThreads) {
+    const double difference = static_cast<double>(widen(x[i])) - static_cast<double>(widen(y[i]));
+    sum += difference * difference;
+  }
+  sum = block_sum<kThreads>(sum);
+  if (threadIdx.x == 0) store(total, sum, mode);
+}
+
 template <class S>
 __global__ void clip_kernel(S* scale, const double* sum_of_squares, double max_norm) {
   const double ratio = max_norm / (sqrt(*sum_of_squares) + 1e-6);
@@ -121,6 +134,16 @@ void sum(Stream& stream, View total, ConstView x, GradMode mode) {
 
 void sum_of_squares(Stream& stream, View total, ConstView x, GradMode mode) {
   sum_terms<Square>(stream, "sum_of_squares", total, x, mode);
+}
+
+void sum_of_squared_differences(Stream& stream, View total, ConstView x, ConstView y,
+                                GradMode mode) {
+  with_device_type(x.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    difference_kernel<<<1, kThreads, 0, native(stream)>>>(
+        device_data<double>(total), device_data<T>(x), device_data<T>(y), x.numel(), mode);
+    check_launch("sum_of_squared_differences");
+  });
 }
 
 void clip_scale(Stream& stream, View scale, ConstView sum_of_squares, double max_norm) {

@@ -3,6 +3,7 @@
 #include "lckv/kernels/cuda/kernels.h"
 #include "lckv/kernels/cuda/scratch.h"
 #include "lckv/kernels/cuda/vectors.cuh"
+#include "lckv/kernels/scratch_bytes.h"
 
 namespace lckv::ops::cuda {
 namespace {
@@ -201,9 +202,7 @@ __global__ __launch_bounds__(kColumns* kGroups) void combine_kernel(A* dw, const
   dw[c] = mode == GradMode::kAccumulate ? dw[c] + sum : sum;
 }
 
-/// The rows are cut among so many blocks, two for each of 132 multiprocessors: the sum depends on
-/// the shape alone, and all blocks run at once.
-constexpr int64_t kMaxBlocks = 264;
+constexpr int64_t kMaxBlocks = kRmsnormBackwardBlocks;
 
 /// Rows that are added to are read as well: half as many fit into the registers at once.
 template <bool kAdd, int kThreads, int kVectors, int kRows, class T>

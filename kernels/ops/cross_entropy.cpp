@@ -49,6 +49,13 @@ void check_shares(const char* op, NamedView shares, const Shape& expected) {
   require_contiguous(op, shares.name, shares.view);
 }
 
+/// Read after the first elements of the gradient have been written.
+void check_scale(const char* op, const ConstView& scale, const ConstView& dlogits) {
+  require_shape(op, "scale", scale, {1});
+  require_dtype(op, "scale", scale, DType::kF64);
+  require_no_overlap(op, {"dlogits", dlogits}, {"scale", scale});
+}
+
 void check_vocabulary(const char* op, const VocabularyPart& vocabulary, const ConstView& logits) {
   require_value(vocabulary.first_token >= 0, op, "vocabulary.first_token must be >= 0",
                 static_cast<double>(vocabulary.first_token));
@@ -67,12 +74,18 @@ void cross_entropy_forward(Stream& stream, View nll, ConstView logits, ConstView
 }
 
 void cross_entropy_forward_backward(Stream& stream, View nll, View dlogits, ConstView logits,
-                                    ConstView targets, double scale) {
+                                    ConstView targets, ConstView scale) {
   constexpr const char* kOp = "cross_entropy_forward_backward";
   require_on_device(kOp, stream,
-                    {{"nll", nll}, {"dlogits", dlogits}, {"logits", logits}, {"targets", targets}});
+                    {{"nll", nll},
+                     {"dlogits", dlogits},
+                     {"logits", logits},
+                     {"targets", targets},
+                     {"scale", scale}});
   check_loss(kOp, nll, logits, targets);
   check_gradient(kOp, dlogits, logits, targets);
+  check_scale(kOp, scale, dlogits);
+  require_no_overlap(kOp, {"nll", nll}, {"scale", scale});
   require_no_overlap(kOp, {"dlogits", dlogits}, {"nll", nll});
   kernels(stream.device())
       .cross_entropy_forward_backward(stream, nll, dlogits, logits, targets, scale);
@@ -114,15 +127,19 @@ void cross_entropy_join(Stream& stream, View nll, View total, ConstView parts, C
 
 void cross_entropy_part_backward(Stream& stream, View dlogits, ConstView logits, ConstView total,
                                  ConstView targets, const VocabularyPart& vocabulary,
-                                 double scale) {
+                                 ConstView scale) {
   constexpr const char* kOp = "cross_entropy_part_backward";
-  require_on_device(
-      kOp, stream,
-      {{"dlogits", dlogits}, {"logits", logits}, {"total", total}, {"targets", targets}});
+  require_on_device(kOp, stream,
+                    {{"dlogits", dlogits},
+                     {"logits", logits},
+                     {"total", total},
+                     {"targets", targets},
+                     {"scale", scale}});
   check_rows(kOp, logits, targets);
   check_vocabulary(kOp, vocabulary, logits);
   check_gradient(kOp, dlogits, logits, targets);
   check_shares(kOp, {"total", total}, {2, logits.dim(0)});
+  check_scale(kOp, scale, dlogits);
   require_no_overlap(kOp, {"dlogits", dlogits}, {"total", total});
   kernels(stream.device())
       .cross_entropy_part_backward(stream, dlogits, logits, total, targets, vocabulary, scale);

@@ -26,9 +26,9 @@ void cross_entropy_forward(Stream& stream, View nll, ConstView logits, ConstView
 ///   dlogits  [N, V]  out   dtype of the model's activations: BF16 or F32 beside F32 logits, F64
 ///                          beside F64;
 ///                          may be the same memory as logits when the dtypes agree
-///   scale                  1 / number of scored targets of the global batch
+///   scale    [1]           F64: 1 / number of scored targets of the global batch
 void cross_entropy_forward_backward(Stream& stream, View nll, View dlogits, ConstView logits,
-                                    ConstView targets, double scale);
+                                    ConstView targets, ConstView scale);
 
 /// The columns of the logits that one rank has of a vocabulary split over ranks.
 struct VocabularyPart {
@@ -80,8 +80,9 @@ void cross_entropy_join(Stream& stream, View nll, View total, ConstView parts, C
 ///   logits   [N, V_tp]        those of cross_entropy_part
 ///   total    [2, N]           F64, of cross_entropy_join
 ///   targets  [N]              I32, those of the parts
-///   scale                     1 / number of scored targets of the global batch
+///   scale    [1]              F64: 1 / number of scored targets of the global batch
 void cross_entropy_part_backward(Stream& stream, View dlogits, ConstView logits, ConstView total,
-                                 ConstView targets, const VocabularyPart& vocabulary, double scale);
+                                 ConstView targets, const VocabularyPart& vocabulary,
+                                 ConstView scale);
 
 }  // namespace lckv::ops

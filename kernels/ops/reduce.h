@@ -17,6 +17,19 @@ void sum(Stream& stream, View total, ConstView x, GradMode mode);
 /// the update reads it.
 void sum_of_squares(Stream& stream, View total, ConstView x, GradMode mode);
 
+/// total[0] (+)= sum of (x - y)^2, likewise.
+///
+///   x, y   equal shapes, contiguous   F32, F64 or BF16, the same dtype
+void sum_of_squared_differences(Stream& stream, View total, ConstView x, ConstView y,
+                                GradMode mode);
+
+/// index[n] = the column of the largest x[n,j]; the first of equal ones. NaN is never the largest;
+/// a row of NaN gives 0.
+///
+///   index  [N]     out   I32
+///   x      [N, V]        F32 or F64; V >= 1, rows may be strided
+void argmax(Stream& stream, View index, ConstView x);
+
 /// Factor that limits a global norm: scale[0] = min(1, max_norm / (sqrt(sum_of_squares[0]) +
 /// 1e-6)); 1 when max_norm is 0.
 ///

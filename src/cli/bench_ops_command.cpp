@@ -8,6 +8,7 @@
 #include "lckv/config/load.h"
 #include "lckv/kernels/gemm_tuning.h"
 #include "lckv/train/bench_ops.h"
+#include "lckv/train/device.h"
 #include "lckv/train/precision.h"
 #include "lckv/train/run_inputs.h"
 

@@ -42,6 +42,7 @@ Command polling(Command command) {
 
 constexpr int kMaxThreads = 4096;
 constexpr int kMaxRanks = 65536;
+constexpr int kMostTokens = 1 << 28;
 
 const char* const kFooter =
     "Exit codes: 0 done, 1 a check did not hold, 2 command line, 3 configuration, 4 data, 5 file "
@@ -58,9 +59,9 @@ void add_tokenize(CLI::App& app, Command& chosen) {
       ->required();
   command->add_option("-o,--output", args->output, "Token store to write")->required();
   command->add_option("--tokenizer", args->tokenizer,
-                      "bytes, a SentencePiece .model, or a token store whose tokenizer is taken; "
-                      "with --train-sentencepiece "
-                      "the .model to write");
+                      "bytes, a SentencePiece .model, a Hugging Face tokenizer.json, a folder with "
+                      "one of these, or a token store whose tokenizer is taken; "
+                      "with --train-sentencepiece the .model to write");
   command
       ->add_option("--train-sentencepiece", args->train_sentencepiece,
                    "Train a tokenizer of this vocabulary first")
@@ -129,40 +130,105 @@ void add_plan(CLI::App& app, Command& chosen) {
   command->callback([args, &chosen] { chosen = alone("plan", args, run_plan); });
 }
 
+void add_eval_perplexity(CLI::App& command, EvalArgs& args) {
+  auto* perplexity = command.add_option("--perplexity", args.perplexity,
+                                        "Token store to score, or text (.txt, .jsonl, a folder)");
+  command
+      .add_option("--perplexity-mode", args.perplexity_mode,
+                  "nonoverlap (sequences of T), rolling (documents, every token once), "
+                  "sliding:STRIDE, or llamacpp")
+      ->needs(perplexity)
+      ->capture_default_str();
+  command.add_option("--sequence-tokens", args.sequence_tokens, "T; default: as trained")
+      ->check(CLI::PositiveNumber)
+      ->needs(perplexity);
+  command.add_option("--batch", args.batch_sequences, "Sequences at once")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--max-tokens", args.max_tokens, "Read at most; default: all")
+      ->check(CLI::PositiveNumber)
+      ->needs(perplexity);
+}
+
+void add_eval_tasks(CLI::App& command, EvalArgs& args) {
+  auto* questions =
+      command.add_option("--questions", args.questions,
+                         "JSONL with query, choices, gold: the most probable choice is picked");
+  command
+      .add_option("--tasks", args.tasks,
+                  "Tasks of lm-evaluation-harness: hellaswag, openbookqa, winogrande, arc_easy, "
+                  "arc_challenge, boolq, piqa, sciq, lambada_openai, wikitext")
+      ->delimiter(',')
+      ->excludes(questions);
+  command.add_option("--task-data", args.task_data,
+                     "Folder of their files: <task>.jsonl and the like, also .gz and .zst");
+  command
+      .add_option("--task-file", args.task_files, "TASK=FILE: documents of one task (repeatable)")
+      ->allow_extra_args(false)
+      ->excludes(questions);
+  command
+      .add_option("--fewshot-file", args.fewshot_files,
+                  "TASK=FILE: its training split, for --num-fewshot (repeatable)")
+      ->allow_extra_args(false)
+      ->excludes(questions);
+  command
+      .add_option("--num-fewshot,--num_fewshot", args.num_fewshot, "Examples before each document")
+      ->check(CLI::NonNegativeNumber)
+      ->excludes(questions);
+  command
+      .add_option("--limit", args.limit, "First documents of each task; below 1: a part of them")
+      ->check(CLI::PositiveNumber);
+  command
+      .add_option("--compat", args.compat,
+                  "Whose scores compare: lmeval-0.4.5 (no BOS; default) or lmeval-head (BOS; "
+                  "default of --questions)")
+      ->check(CLI::IsMember({"lmeval-0.4.5", "lmeval-head"}));
+  command
+      .add_option("--bootstrap-iters,--bootstrap_iters", args.bootstrap_iters,
+                  "Resamples for the standard error of a task's perplexity")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_option("--output,--output_path,--output-path", args.output,
+                     "Results as the harness writes them: a folder, or a .json file");
+  command.add_flag("--log-samples,--log_samples", args.log_samples,
+                   "Every document with its scores beside the results");
+  command.add_option("--show", args.show, "Print so many documents with the model's answers")
+      ->check(CLI::NonNegativeNumber);
+}
+
+void add_eval_scoring(CLI::App& command, EvalArgs& args) {
+  command.add_option("--forward,--lckv-forward", args.forward,
+                     "iterate:n (default n = m + b), sequential (exact), or converge:eps");
+  command.add_option("--logits", args.logits, "bf16: rounded to it before softmax")
+      ->check(CLI::IsMember({"fp32", "bf16"}))
+      ->capture_default_str();
+  command
+      .add_option(
+          "--batch-tokens", args.batch_tokens,
+          "Tokens of one forward over rows of all lengths; default: 2048, of a text --batch "
+          "sequences")
+      ->check(CLI::PositiveNumber);
+  command.add_flag("!--no-share-prefixes", args.share_prefixes,
+                   "Compute what requests begin with in common for each of them");
+  command.add_option("--tokenizer", args.tokenizer, "Of texts, when the model's folder has none");
+  command.add_flag("--dry-run", args.dry_run,
+                   "Only requests, tokens with and without sharing, and memory");
+}
+
 void add_eval(CLI::App& app, Command& chosen) {
   auto args = std::make_shared<EvalArgs>();
-  CLI::App* command =
-      app.add_subcommand("eval", "Perplexity of a token store, or multiple-choice questions");
+  CLI::App* command = app.add_subcommand(
+      "eval", "Perplexity of a token store or text, tasks of lm-evaluation-harness, or questions");
   command->add_option("model", args->model, "Run folder, saved state, or Hugging Face folder")
       ->required();
-  auto* perplexity = command->add_option("--perplexity", args->perplexity, "Token store to score");
-  auto* questions =
-      command->add_option("--questions", args->questions,
-                          "JSONL with query, choices, gold: the most probable choice is picked");
-  perplexity->excludes(questions);
-  command->add_option("--forward", args->forward,
-                      "iterate:n (default n = m + b) or sequential (exact)");
-  command
-      ->add_option("--tokenizer", args->tokenizer,
-                   "For questions, when the model's folder has none")
-      ->needs(questions);
+  add_eval_perplexity(*command, *args);
+  add_eval_tasks(*command, *args);
+  add_eval_scoring(*command, *args);
   command->add_option("--device", args->device, "auto: a GPU where there is one")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   command->add_option("--precision", args->precision)
       ->check(CLI::IsMember({"auto", "bf16", "fp32", "fp64"}))
       ->capture_default_str();
-  command->add_option("--sequence-tokens", args->sequence_tokens, "T; default: as trained")
-      ->check(CLI::PositiveNumber)
-      ->needs(perplexity);
-  command->add_option("--batch", args->batch_sequences, "Sequences at once")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--max-tokens", args->max_tokens, "Scored at most; default: all")
-      ->check(CLI::PositiveNumber)
-      ->needs(perplexity);
-  command->add_option("--show", args->show, "Print so many questions with the model's answers")
-      ->check(CLI::NonNegativeNumber)
-      ->needs(questions);
   command->add_option("--threads", args->threads, "0: every core")
       ->check(CLI::Range(0, kMaxThreads))
       ->capture_default_str();
@@ -175,6 +241,131 @@ void add_eval(CLI::App& app, Command& chosen) {
   command->add_flag("--oversubscribe", args->oversubscribe, "More threads than cores are wanted");
   command->add_option("--json", args->json, "Write the result to this file");
   command->callback([args, &chosen] { chosen = polling(distributed("eval", args, run_eval)); });
+}
+
+void add_sampling(CLI::App& command, GenerateArgs& args) {
+  command.add_option("--temperature", args.temperature, "0: always the likeliest token")
+      ->capture_default_str();
+  command.add_option("--top-k", args.top_k, "Draw from the k likeliest tokens; 0: from all")
+      ->capture_default_str();
+  command.add_option("--top-p", args.top_p, "Draw from the likeliest tokens whose mass reaches p")
+      ->capture_default_str();
+  command
+      .add_option("--min-p", args.min_p,
+                  "Draw from tokens with this part of the largest probability or more")
+      ->capture_default_str();
+  command
+      .add_option("--repetition-penalty", args.repetition_penalty,
+                  "Divides positive logits of tokens that were there, multiplies negative ones")
+      ->capture_default_str();
+  command
+      .add_option("--presence-penalty", args.presence_penalty,
+                  "Subtracted from logits of tokens that were there")
+      ->capture_default_str();
+  command
+      .add_option("--frequency-penalty", args.frequency_penalty,
+                  "The same, for every time that they were")
+      ->capture_default_str();
+  command
+      .add_option("--repeat-last-n", args.repeat_last_n,
+                  "Newest tokens that penalties see, prompt included; -1: all")
+      ->capture_default_str();
+  command.add_option("--samplers", args.samplers,
+                     "Order of the filters, those left out are off; default: "
+                     "penalties;temperature;top_k;top_p;min_p");
+  command.add_option("--seed", args.seed, "Equal seeds give equal texts, in any batch")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+}
+
+void add_text_ends(CLI::App& command, GenerateArgs& args) {
+  command
+      .add_option("-n,--max-new-tokens", args.max_new_tokens,
+                  "New tokens at most; default: 128, or what the model's context leaves")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--min-new-tokens", args.min_new_tokens, "Before anything ends the text")
+      ->check(CLI::NonNegativeNumber);
+  command.add_option("--stop", args.stops, "The text ends before this one (repeatable)")
+      ->allow_extra_args(false);
+  command.add_option("--stop-id", args.stop_ids, "The text ends at this token (repeatable)")
+      ->allow_extra_args(false);
+  command.add_flag("--ignore-eos", args.ignore_eos, "EOS never comes");
+}
+
+void add_prefill(CLI::App& command, GenerateArgs& args) {
+  command
+      .add_option("--prefill", args.prefill,
+                  "iterate:n passes over a prompt (default n = m + b), or exact (token by token)")
+      ->capture_default_str();
+  command
+      .add_option(
+          "--prefill-chunk", args.prefill_chunk,
+          "Tokens of a prompt at once; changes results where passes are fewer. Default: all")
+      ->check(CLI::PositiveNumber);
+  command
+      .add_option("--window", args.window,
+                  "Endless texts: keep so many tokens, the sinks and the newest ones")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--sinks", args.sinks, "First tokens that stay in the window; default: 4")
+      ->check(CLI::NonNegativeNumber);
+}
+
+void add_generate_memory(CLI::App& command, GenerateArgs& args) {
+  command.add_option("--batch", args.batch, "Texts at once; default: all, 64 at most")
+      ->check(CLI::PositiveNumber);
+  command
+      .add_option("--memory", args.memory_bytes,
+                  "For cache and activations, of each process: 500MB, 2GiB or bytes; default: what "
+                  "the batch needs")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      ->check(CLI::PositiveNumber);
+  command.add_option("--device", args.device, "auto: a GPU where there is one")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  command.add_option("--precision", args.precision)
+      ->check(CLI::IsMember({"auto", "bf16", "fp32", "fp64"}))
+      ->capture_default_str();
+  command.add_option("--threads", args.threads, "0: every core")
+      ->check(CLI::Range(0, kMaxThreads))
+      ->capture_default_str();
+  command
+      .add_option("--tensor", args.tensor,
+                  "Under mpirun: ranks that share one copy of the model; the rest are copies that "
+                  "take prompts in turn")
+      ->check(CLI::Range(1, kMaxRanks))
+      ->capture_default_str();
+  command.add_flag("--oversubscribe", args.oversubscribe, "More threads than cores are wanted");
+}
+
+void add_generate(CLI::App& app, Command& chosen) {
+  auto args = std::make_shared<GenerateArgs>();
+  CLI::App* command = app.add_subcommand("generate", "Continue texts");
+  command->add_option("model", args->model, "Run folder, saved state, or Hugging Face folder")
+      ->required();
+  command->add_option("--prompt", args->prompts, "Text to continue (repeatable)")
+      ->allow_extra_args(false);
+  command->add_option("--prompts", args->prompts_file,
+                      "File of them: .txt, one on each line, or .jsonl with the field prompt");
+  command->add_option("--samples", args->samples, "Continuations of each prompt")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+      ->capture_default_str();
+  add_text_ends(*command, *args);
+  add_sampling(*command, *args);
+  add_prefill(*command, *args);
+  add_generate_memory(*command, *args);
+  command->add_option("--tokenizer", args->tokenizer, "When the model's folder has none");
+  command->add_flag("--no-bos", args->no_bos, "No BOS in front of prompts");
+  command
+      ->add_option("--logprobs", args->logprobs,
+                   "Report so many of the likeliest tokens at each place, in JSON")
+      ->check(CLI::PositiveNumber);
+  command->add_flag("--json", args->json, "Print a line of JSON for each text");
+  command->add_option("-o,--output", args->output, "Write these lines to a file (.jsonl)");
+  auto* stream = command->add_flag("--stream", args->stream,
+                                   "Print text as it comes; default for one prompt and one sample");
+  command->add_flag("--no-stream", args->no_stream, "Print texts when they are whole")
+      ->excludes(stream);
+  command->callback(
+      [args, &chosen] { chosen = polling(distributed("generate", args, run_generate)); });
 }
 
 void add_hf_output(CLI::App& command, HfOutputArgs& args) {
@@ -385,6 +576,104 @@ void add_bench_ops(CLI::App& bench, Command& chosen) {
   command->callback([args, &chosen] { chosen = distributed("bench ops", args, run_bench_ops); });
 }
 
+void add_bench_generate_tests(CLI::App& command, BenchGenerateArgs& args) {
+  command
+      .add_option("--tests", args.tests,
+                  "pp: prefill; tg: decoding from --depth tokens; pg: prompt and generation in "
+                  "one, tokens chosen greedily (the paper's x+y)")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember({"pp", "tg", "pg"}))
+      ->capture_default_str();
+  command.add_option("-p,--prompt", args.prompts, "Lengths of prompts; 0: none")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::Range(0, kMostTokens))
+      ->capture_default_str();
+  command.add_option("-n,--generate", args.generates, "Numbers of new tokens; 0: none")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::Range(0, kMostTokens))
+      ->capture_default_str();
+  command.add_option("-d,--depth", args.depth, "Tokens that are in the cache before")
+      ->check(CLI::Range(0, kMostTokens))
+      ->capture_default_str();
+  command
+      .add_option("-b,--batch", args.batch,
+                  "Sequences, such as 1,8; auto: the most that --memory holds, for each layout, "
+                  "and for all of them what it holds of the largest")
+      ->capture_default_str();
+  command
+      .add_option("--memory", args.memory_bytes,
+                  "Of weights, cache, activations and logits: 24GB (decimal), 24GiB (binary)")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      ->check(CLI::PositiveNumber);
+  command.add_option("--max-batch", args.max_batch, "Larger ones are planned, not measured")
+      ->check(CLI::PositiveNumber);
+  command.add_flag("--predict", args.predict,
+                   "Only the largest batches for --memory: planned, and in closed form");
+  command.add_flag("-s,--pps,--shared-prompt", args.shared_prompt,
+                   "Every test with a prompt or depth once more with one for all sequences");
+}
+
+void add_bench_generate(CLI::App& bench, Command& chosen) {
+  auto args = std::make_shared<BenchGenerateArgs>();
+  CLI::App* command = bench.add_subcommand(
+      "generate",
+      "Prefill and decoding of layouts side by side on random weights: tokens/s, latency, memory, "
+      "bytes/s over the memory rate");
+  command->add_option("configs", args->configs, "Run files (YAML); their data is not read")
+      ->required();
+  command->add_option("--set", args->overrides, "Override one key of each (repeatable)")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--layer-types", args->layer_types,
+                   "Layout to measure (repeatable): layer_types, llama (each layer its own keys "
+                   "and values), config (the file's)")
+      ->allow_extra_args(false)
+      ->capture_default_str();
+  add_bench_generate_tests(*command, *args);
+  command->add_option("-r,--repetitions", args->repetitions, "Timed runs of each test")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_flag("!--no-warmup", args->warms_up, "No untimed run before");
+  command->add_option("--prefill", args->prefill, "iterate (m + b passes), iterate:n, or exact")
+      ->capture_default_str();
+  command
+      ->add_option("--prompt-rows", args->prompt_rows,
+                   "Tokens of prompts in one forward, but for a prompt that is longer")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--device", args->device, "auto: cuda where there is a GPU")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+  command->add_option("--precision", args->precision, "Of weights, activations and cache")
+      ->check(CLI::IsMember({"auto", "bf16", "fp32", "fp64"}))
+      ->capture_default_str();
+  command->add_option("--threads", args->threads, "CPU threads; 0: the cores it may use")
+      ->check(CLI::Range(0, kMaxThreads));
+  command->add_option("--seed", args->seed, "Of weights and tokens")->capture_default_str();
+  command->add_option("--rate-seconds", args->rate_s, "Spent on each way to move memory")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--rate-bytes", args->rate_bytes,
+                   "Moved there, beyond every cache; default: 1GiB on a GPU, 128MiB on a CPU")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      ->check(CLI::Range(int64_t{1} << 10, int64_t{1} << 40));
+  command->add_option("--matmul-algorithms", args->matmul_algorithms,
+                      "File of cuBLASLt algorithms, as of bench ops");
+  command->add_option("-o,--output", args->output, "Format on standard output")
+      ->check(CLI::IsMember({"md", "csv", "json", "jsonl", "none"}))
+      ->capture_default_str();
+  command->add_option("--oe,--output-err", args->error_output, "Format on standard error")
+      ->check(CLI::IsMember({"md", "csv", "json", "jsonl", "none"}))
+      ->capture_default_str();
+  command->add_option("--json", args->json, "Write the rows to this file as well");
+  command->callback(
+      [args, &chosen] { chosen = distributed("bench generate", args, run_bench_generate); });
+}
+
 void add_bench(CLI::App& app, Command& chosen) {
   CLI::App* bench = app.add_subcommand("bench", "Measurements");
   bench->require_subcommand(1);
@@ -392,6 +681,7 @@ void add_bench(CLI::App& app, Command& chosen) {
   add_bench_checkpoint(*bench, chosen);
   add_bench_comm(*bench, chosen);
   add_bench_ops(*bench, chosen);
+  add_bench_generate(*bench, chosen);
 }
 
 /// --help and --version: rank 0 prints, nothing else happens.
@@ -414,6 +704,7 @@ Command parse(int argc, const char* const* argv) {
   add_train(app, chosen);
   add_plan(app, chosen);
   add_eval(app, chosen);
+  add_generate(app, chosen);
   add_export(app, chosen);
   add_import(app, chosen);
   add_checkpoint(app, chosen);

@@ -9,9 +9,10 @@
 #include "lckv/model/memory_report.h"
 #include "lckv/tensor/cuda_runtime.h"
 #include "lckv/train/communication.h"
+#include "lckv/train/kernel_choice.h"
 #include "lckv/train/precision.h"
 #include "lckv/train/run_ranks.h"
-#include "lckv/train/run_setup.h"
+#include "lckv/train/run_scratch.h"
 
 namespace lckv::cli {
 
@@ -55,12 +56,24 @@ Device planned_device(const config::RunConfig& config) {
 /// Every rank holds and sends the same, vocabulary padding included.
 void print_rank(const config::RunConfig& config, DType dtype, const comm::Communicators& ranks,
                 int64_t micro_batches) {
-  Arena memory = Arena::planning(planned_device(config));
+  const Device device = planned_device(config);
+  if (device.kind == DeviceKind::kCuda && cuda::device_count() > 0) {
+    train::choose_attention(config, device);  // whose scratch memory is asked for
+  }
+  Arena memory = Arena::planning(device);
   const train::RunObjects planned(memory, config, dtype, ranks);
   fmt::print("memory{}, {} activations\n{}\n", ranks.grid.ranks() > 1 ? " of each rank" : "",
-             name(dtype), model::to_text(model::memory_report(memory)));
+             name(dtype),
+             model::to_text(
+                 model::memory_report(memory, train::plan_run_scratch(planned, config, device))));
   fmt::print("communication per step\n{}",
              train::to_text(train::communication_per_step(planned.trainer, micro_batches)));
+}
+
+/// With a GPU for each rank.
+bool may_take_nccl(const config::RunConfig& config, const comm::Grid& grid) {
+  return planned_device(config).kind == DeviceKind::kCuda && grid.ranks() > 1 &&
+         config.parallel.device_comm != config::DeviceComm::kMpi;
 }
 
 int planned_ranks(const PlanArgs& args, const config::ParallelConfig& parallel) {
@@ -72,8 +85,9 @@ int planned_ranks(const PlanArgs& args, const config::ParallelConfig& parallel) 
 
 ExitCode run_plan(const PlanArgs& args) {
   const config::RunConfig config = config::load_run(args.run.config, args.run.overrides);
-  const comm::Communicators ranks =
+  comm::Communicators ranks =
       train::planned_grid(config, planned_ranks(args, config.parallel), /*rank=*/0);
+  ranks.over_nccl = may_take_nccl(config, ranks.grid);
   const std::vector<model::LayerSpec> layers = model::make_layer_specs(config.model);
   const train::MicroBatches micro = train::micro_batches(config.train, ranks.grid.dp);
   const model::Dims d = model::make_dims(config.model, micro.B, config.data.sequence_tokens);

@@ -28,7 +28,8 @@ data::TextOptions text_options(const TokenizeArgs& args) {
 std::shared_ptr<const data::Tokenizer> tokenizer_for(const TokenizeArgs& args) {
   if (args.train_sentencepiece == 0) {
     if (args.tokenizer.empty())
-      throw Error("tokenize: --tokenizer is missing: bytes, or a .model file", ExitCode::kUsage);
+      throw Error("tokenize: --tokenizer is missing: bytes, a .model or a tokenizer.json file",
+                  ExitCode::kUsage);
     return data::load_tokenizer(args.tokenizer);
   }
   if (!args.tokenizer.ends_with(".model")) {

@@ -1,11 +1,7 @@
 #include "lckv/comm/communicators.h"
 
-#include <map>
-#include <string>
-#include <vector>
-
 #include "lckv/base/text.h"
-#include "lckv/comm/agreement.h"
+#include "lckv/comm/device_path.h"
 #include "lckv/comm/nccl_communicator.h"
 #include "lckv/comm/world.h"
 
@@ -18,30 +14,11 @@ void check_sharers(const Grid& grid, int kv_sharers) {
              format("{} key/value sharers in {}", kv_sharers, to_string(grid)));
 }
 
-/// Every rank's GPU, by rank: "node17, GPU 0000:65:00.0".
-std::vector<std::string> gpus(World& world, Device device) {
-  std::string own;
-  together(world, [&] { own = format("{}, GPU {}", world.host(), bus_id(device)); });
-  return gather_texts(world.all(), own);
-}
-
-/// "ranks 0 and 1 (node17, GPU 0000:65:00.0)"; "" where nobody shares one.
-std::string sharing_ranks(const std::vector<std::string>& gpus) {
-  std::map<std::string, size_t> first;
-  for (size_t rank = 0; rank < gpus.size(); ++rank) {
-    const auto [known, is_new] = first.emplace(gpus[rank], rank);
-    if (!is_new) return format("ranks {} and {} ({})", known->second, rank, gpus[rank]);
-  }
-  return "";
-}
-
-bool takes_nccl(World& world, Device device, DevicePath path) {
-  if (device.kind == DeviceKind::kCpu || world.size() == 1 || path == DevicePath::kMpi) {
-    return false;
-  }
-  const std::string sharing = sharing_ranks(gpus(world, device));
-  if (sharing.empty() || path == DevicePath::kAuto) return sharing.empty();
-  throw CommError("NCCL needs a GPU for each rank, but one is shared by " + sharing);
+bool goes_over_nccl(World& world, Device device, DevicePath path) {
+  if (device.kind == DeviceKind::kCpu || world.size() == 1) return false;
+  return takes_nccl(world, path, [&]() -> NcclHere {
+    return {.gpu = format("{}, GPU {}", world.host(), bus_id(device)), .version = nccl_version()};
+  });
 }
 
 }  // namespace
@@ -54,7 +31,7 @@ Communicators make_communicators(World& world, const Grid& grid, int kv_sharers,
                     world.rank(), world.size()));
   Communicators made;
   made.grid = grid;
-  made.over_nccl = takes_nccl(world, device, path);
+  made.over_nccl = goes_over_nccl(world, device, path);
   const auto split = [&](const char* name, int color) {
     return made.over_nccl ? world.split_over_nccl(name, color, device) : world.split(name, color);
   };
@@ -63,6 +40,7 @@ Communicators make_communicators(World& world, const Grid& grid, int kv_sharers,
   made.tp = split("tp", grid.dp_rank());
   // tp is the fastest axis and a multiple of kv_sharers: no group reaches across two model copies.
   made.kv = split("kv", grid.rank / kv_sharers);
+  fail_together({made.world.get(), made.dp.get(), made.tp.get(), made.kv.get()});
   return made;
 }
 

@@ -22,7 +22,7 @@ struct Communicators {
 
 /// How collectives on views in device memory travel; those in host memory take MPI.
 enum class DevicePath : uint8_t {
-  kAuto,  // NCCL where every rank of the world has a GPU of its own, else MPI
+  kAuto,  // NCCL where every rank of the world has it and a GPU of its own, else MPI
   kNccl,
   kMpi  // staged in host memory
 };
@@ -33,7 +33,8 @@ enum class DevicePath : uint8_t {
 ///   device       where this rank computes; of one kind on all ranks
 ///   path         equal on all ranks; of no meaning on the CPU
 ///
-/// Throws CommError on all ranks when NCCL is asked for and ranks share a GPU.
+/// Throws AgreedError on all ranks when NCCL is asked for and a rank does not have it, or NCCL
+/// refuses what it is given, as ranks that share a GPU.
 Communicators make_communicators(World& world, const Grid& grid, int kv_sharers, Device device = {},
                                  DevicePath path = DevicePath::kAuto);
 /// One process.

@@ -14,9 +14,10 @@ void check(cudaError_t status, const char* function) {
 
 }  // namespace
 
-NcclEvent::NcclEvent() {
+NcclEvent::NcclEvent(EventTime time) {
+  const unsigned flags = time == EventTime::kTaken ? cudaEventDefault : cudaEventDisableTiming;
   cudaEvent_t made = nullptr;
-  check(cudaEventCreateWithFlags(&made, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+  check(cudaEventCreateWithFlags(&made, flags), "cudaEventCreateWithFlags");
   native_ = {made, [](cudaEvent_t event) { (void)cudaEventDestroy(event); }};
 }
 
@@ -31,5 +32,11 @@ void NcclEvent::hold(cudaStream_t stream) const {
 bool NcclEvent::reached() const { return cudaEventQuery(native_.get()) != cudaErrorNotReady; }
 
 void NcclEvent::synchronize() const noexcept { (void)cudaEventSynchronize(native_.get()); }
+
+double NcclEvent::seconds(const NcclEvent& begin, const NcclEvent& end) noexcept {
+  float ms = 0;
+  const cudaError_t asked = cudaEventElapsedTime(&ms, begin.native_.get(), end.native_.get());
+  return asked == cudaSuccess ? static_cast<double>(ms) / 1e3 : 0;
+}
 
 }  // namespace lckv::comm

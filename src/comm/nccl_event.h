@@ -1,16 +1,19 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include <cuda_runtime_api.h>
 
 namespace lckv::comm {
 
-/// A point in a device's queue, without a time: shared by who waits there and who looks.
+enum class EventTime : uint8_t { kNone, kTaken };
+
+/// A point in a device's queue: shared by who waits there and who looks.
 class NcclEvent {
  public:
   /// Throws CudaError.
-  NcclEvent();
+  explicit NcclEvent(EventTime time = EventTime::kNone);
 
   void record(cudaStream_t stream) const;
   /// What is queued on `stream` from now on runs after it.
@@ -19,6 +22,9 @@ class NcclEvent {
   bool reached() const;
   /// Returns when it has been reached.
   void synchronize() const noexcept;
+  /// By the device's clock between two that have been reached, with times; 0 when the device has
+  /// failed.
+  static double seconds(const NcclEvent& begin, const NcclEvent& end) noexcept;
 
  private:
   std::shared_ptr<CUevent_st> native_;

@@ -34,17 +34,20 @@ Nccl::Nccl()
       recv(LCKV_NCCL(ncclRecv)),
       all_gather(LCKV_NCCL(ncclAllGather)),
       broadcast(LCKV_NCCL(ncclBroadcast)) {
-  int version = 0;
   check(get_version(&version), "ncclGetVersion");
   if (version < kOldest) {
     throw CudaError(
-        format("{} is NCCL {}, expected {} or newer", library.name(), version, kOldest));
+        format("{} is NCCL {}, expected 2.26.2 or newer", library.name(), version_text()));
   }
   set_unless_set("NCCL_LAUNCH_ORDER_IMPLICIT", "1");
   set_unless_set("NCCL_NVLS_ENABLE", "0");
 }
 
 #undef LCKV_NCCL
+
+std::string Nccl::version_text() const {
+  return format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
+}
 
 std::string Nccl::text(ncclResult_t status, ncclComm_t comm) const {
   return format("{}: {}", error_string(status), last_error(comm));

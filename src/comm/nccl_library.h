@@ -14,6 +14,7 @@ struct Nccl {
   Nccl();
 
   SharedLibrary library;
+  int version = 0;
   decltype(::ncclGetVersion)* get_version;
   decltype(::ncclGetErrorString)* error_string;
   decltype(::ncclGetLastError)* last_error;
@@ -29,6 +30,8 @@ struct Nccl {
   decltype(::ncclAllGather)* all_gather;
   decltype(::ncclBroadcast)* broadcast;
 
+  /// "2.28.9"
+  std::string version_text() const;
   /// "unhandled system error: <what NCCL last said>"
   std::string text(ncclResult_t status, ncclComm_t comm) const;
   /// Throws CommError "<function>: <text>".

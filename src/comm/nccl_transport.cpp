@@ -6,7 +6,9 @@
 #include <cuda_runtime_api.h>
 
 #include "lckv/base/text.h"
+#include "lckv/comm/deadline.h"
 #include "lckv/comm/nccl_library.h"
+#include "lckv/comm/nccl_memory.h"
 #include "lckv/comm/rank_order_device.h"
 
 namespace lckv::comm {
@@ -15,11 +17,13 @@ namespace {
 
 /// All ranks send each other everything up to this: one exchange instead of two.
 constexpr int64_t kGatheredBytes = int64_t{64} << 10;
-/// Of the parts that await their sum.
-constexpr int64_t kStagingBytes = int64_t{64} << 20;
 constexpr int64_t kPackBytes = 16;  // what the sum reads at once
 /// A thread that is inside NCCL for longer may wait there for a rank that is gone.
 constexpr auto kCallTakes = std::chrono::seconds(2);
+constexpr auto kAbortTakes = std::chrono::seconds(10);
+constexpr auto kOnSharedGpu =
+    "; ranks that share a GPU need NCCL 2.30 with NCCL_MULTI_RANK_GPU_ENABLE=1, or "
+    "parallel.device_comm: mpi";
 
 int64_t round_down(int64_t value, int64_t unit) { return value / unit * unit; }
 
@@ -43,18 +47,29 @@ cudaStream_t make_urgent_stream(Device device) {
 
 }  // namespace
 
-NcclTransport::NcclTransport(const ncclUniqueId& id, int rank, int size, Device device)
+NcclTransport::NcclTransport(int rank, int size, Device device)
     : rank_(rank),
       size_(size),
       stream_(make_urgent_stream(device)),
-      staging_(kStagingBytes, device) {
+      staging_(kNcclStagingBytes, device) {
   check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");  // new memory has been zeroed
-  check(nccl().comm_init_rank(&comm_, size, id, rank), "ncclCommInitRank");
+}
+
+void NcclTransport::connect(const ncclUniqueId& id) {
+  const std::lock_guard lock(calls_);
+  ncclComm_t made = nullptr;
+  const ncclResult_t status = nccl().comm_init_rank(&made, size_, id, rank_);
+  if (status == ncclSuccess) {
+    comm_ = made;
+    return;
+  }
+  throw CommError(format("ncclCommInitRank: {}{}", nccl().text(status, nullptr),
+                         status == ncclInvalidUsage ? kOnSharedGpu : ""));
 }
 
 NcclTransport::~NcclTransport() {
   (void)cudaStreamSynchronize(stream_);
-  if (!aborted_) (void)nccl().comm_destroy(comm_);
+  if (!aborted_ && comm_ != nullptr) (void)nccl().comm_destroy(comm_);
   (void)cudaStreamDestroy(stream_);
 }
 
@@ -86,7 +101,7 @@ void NcclTransport::dispatch(const Collective& call) {
 /// Equal parts of whole packs are summed by one rank each; what is left over, by all.
 void NcclTransport::all_reduce(const Collective& call) {
   const View& x = call.x;
-  if (x.bytes() <= std::min(kGatheredBytes, kStagingBytes / size_))
+  if (x.bytes() <= std::min(kGatheredBytes, kNcclStagingBytes / size_))
     return reduce_gathered(x, call.op);
   const int64_t elem_bytes = size_bytes(x.dtype());
   const int64_t part_elems = round_down(x.numel() / size_, kPackBytes / elem_bytes);
@@ -111,7 +126,7 @@ void NcclTransport::reduce_parts(std::byte* x, int64_t part_elems, std::byte* ow
                                  ReduceOp op) {
   const int64_t elem_bytes = size_bytes(dtype);
   const int64_t most_elems =
-      round_down(std::max(kStagingBytes / size_, kPackBytes), kPackBytes) / elem_bytes;
+      round_down(std::max(kNcclStagingBytes / size_, kPackBytes), kPackBytes) / elem_bytes;
   const int64_t slot_elems = std::min(most_elems, part_elems);
   std::byte* const staged = staging(slot_elems * elem_bytes * size_);
   for (int64_t begin = 0; begin < part_elems; begin += slot_elems) {
@@ -147,14 +162,14 @@ void NcclTransport::gather(const std::byte* own, std::byte* x, int64_t own_bytes
 }
 
 std::byte* NcclTransport::staging(int64_t bytes) const {
-  LCKV_CHECK(bytes <= kStagingBytes,
+  LCKV_CHECK(bytes <= kNcclStagingBytes,
              format("{} staged in a group of {}", human_bytes(double(bytes)), size_));
   return static_cast<std::byte*>(staging_.raw());
 }
 
 std::string NcclTransport::failure() {
   const std::unique_lock lock(calls_, std::try_to_lock);
-  if (!lock || aborted_) return "";
+  if (!lock || aborted_ || comm_ == nullptr) return "";
   ncclResult_t met = ncclSuccess;
   const ncclResult_t asked = nccl().comm_get_async_error(comm_, &met);
   if (asked != ncclSuccess) met = asked;
@@ -164,7 +179,9 @@ std::string NcclTransport::failure() {
 
 void NcclTransport::abort() {
   const std::unique_lock lock(calls_, kCallTakes);
-  if (!aborted_.exchange(true)) (void)nccl().comm_abort(comm_);
+  if (aborted_.exchange(true) || comm_ == nullptr) return;
+  const Deadline deadline("ncclCommAbort", kAbortTakes);
+  (void)nccl().comm_abort(comm_);
 }
 
 void NcclTransport::check(ncclResult_t status, const char* function) const {

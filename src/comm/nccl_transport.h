@@ -14,13 +14,16 @@ namespace lckv::comm {
 /// Queues collectives on views in one device's memory, one after the other, on a stream of its own.
 class NcclTransport {
  public:
-  /// Collective over the `size` ranks that got this id. Returns when they have found each other.
-  NcclTransport(const ncclUniqueId& id, int rank, int size, Device device);
+  /// Takes what this rank needs on the device.
+  NcclTransport(int rank, int size, Device device);
   /// Waits for what is queued, which after abort() is nothing.
   ~NcclTransport();
   NcclTransport(const NcclTransport&) = delete;
   NcclTransport& operator=(const NcclTransport&) = delete;
 
+  /// Collective over the `size` ranks that got this id, once and before all else. Returns when they
+  /// have found each other. Throws CommError.
+  void connect(const ncclUniqueId& id);
   /// Not barrier. Sums run in rank order (rank_order.h): every rank receives the others' parts of
   /// its share and adds them itself, so that bits do not depend on NCCL's paths. Throws CommError.
   void queue(const Collective& call);
@@ -29,7 +32,7 @@ class NcclTransport {
   /// What NCCL has met since; "" while all is well. From any thread.
   std::string failure();
   /// Ends what is queued, whatever the other ranks do; queue() throws from then on. From any
-  /// thread.
+  /// thread. Where NCCL does not return from that in 10 s this process ends, with kComm.
   void abort();
 
  private:

@@ -21,12 +21,25 @@ constexpr auto kErrorsEvery = std::chrono::milliseconds(100);
 
 }  // namespace
 
-NcclWatch::NcclWatch(const std::string& name, const GroupIdentity& group, NcclTransport& transport,
+void NcclFailure::set(const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  if (set_) return;
+  text_ = text;
+  set_ = true;
+}
+
+std::string NcclFailure::text() const {
+  const std::lock_guard lock(mutex_);
+  return text_;
+}
+
+NcclWatch::NcclWatch(const std::string& group, CollectiveSlot& slot, NcclTransport& transport,
                      Device device)
-    : name_(name),
+    : group_(group),
+      name_(group + " over NCCL"),
+      slot_(slot),
       transport_(transport),
       device_(device),
-      slot_(group, Lane::kDevice),
       thread_([this] { serve(); }) {}
 
 NcclWatch::~NcclWatch() {
@@ -38,17 +51,22 @@ NcclWatch::~NcclWatch() {
   thread_.join();
 }
 
-void NcclWatch::follow(const Collective& call, int64_t number, NcclEvent done) {
+void NcclWatch::follow(std::shared_ptr<const DeviceCall> call) {
   {
     const std::lock_guard lock(mutex_);
-    queue_.push_back({call, number, std::move(done)});
+    queue_.push_back(std::move(call));
   }
   changed_.notify_one();
 }
 
-std::string NcclWatch::failure() const {
+std::shared_ptr<NcclFailure> NcclWatch::failure() const {
   const std::lock_guard lock(mutex_);
   return failure_;
+}
+
+void NcclWatch::share(std::shared_ptr<NcclFailure> failure) {
+  const std::lock_guard lock(mutex_);
+  failure_ = std::move(failure);
 }
 
 void NcclWatch::serve() {
@@ -58,35 +76,37 @@ void NcclWatch::serve() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return closed_ || !queue_.empty(); });
     if (queue_.empty()) return;
-    const Followed next = std::move(queue_.front());
+    const std::shared_ptr<const DeviceCall> next = std::move(queue_.front());
     queue_.pop_front();
     lock.unlock();
-    follow_to_its_end(next);
+    follow_to_its_end(*next);
   }
 }
 
-void NcclWatch::follow_to_its_end(const Followed& followed) {
-  slot_.begin(followed.call, followed.number);
+void NcclWatch::follow_to_its_end(const DeviceCall& call) {
+  wait_until([&] { return call.ready.reached(); });
+  slot_.begin(call.call, call.number);
+  wait_until([&] { return call.queued && call.done.reached(); });
+  slot_.end();
+}
+
+template <class Reached>
+void NcclWatch::wait_until(const Reached& reached) {
   microseconds pause = kFirstPause;
   Clock::time_point looked = Clock::now();
-  while (!followed.done.reached()) {
+  while (!reached()) {
     std::this_thread::sleep_for(pause);
     pause = std::min(pause + pause / 2, kLongestPause);
     if (Clock::now() - looked < kErrorsEvery) continue;
     looked = Clock::now();
     give_up_on_failure();
   }
-  slot_.end();
 }
 
 void NcclWatch::give_up_on_failure() {
-  const std::string failure = transport_.failure();
-  if (failure.empty()) return;
-  {
-    const std::lock_guard lock(mutex_);
-    failure_ = failure;
-  }
-  failed_ = true;
+  const std::string met = transport_.failure();
+  if (met.empty()) return;
+  failure()->set(format("{}: {}", group_, met));
   transport_.abort();  // what waits for the device goes on, and meets the failure
 }
 

@@ -1,9 +1,11 @@
 #include "lckv/comm/world.h"
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <optional>
+#include <thread>
 
 #include <unistd.h>
 
@@ -16,6 +18,9 @@
 namespace lckv::comm {
 
 namespace {
+
+/// At most: it tells the launcher, which may not answer.
+constexpr auto kAbortTakes = std::chrono::seconds(5);
 
 /// MPI between its start and its end. It is not ended while an exception unwinds: that waits for
 /// the other ranks, which wait for this one.
@@ -129,7 +134,7 @@ std::unique_ptr<Communicator> World::split_over_nccl(const std::string& name, in
   if (size() == 1) return make_alone(name);
   MpiComm group = state_->everyone->split(color);
   const GroupIdentity identity = state_->next_identity(name, group, Waiting::kPrompt);
-  return make_nccl_communicator(name, identity, std::move(group), device);
+  return make_nccl_communicator(*this, name, identity, std::move(group), device);
 }
 
 std::unique_ptr<Communicator> World::split_by_machine(const std::string& name) {
@@ -147,7 +152,14 @@ void World::abort(ExitCode code) {
 }
 
 void World::abort_unflushed(ExitCode code) {
-  if (size() > 1) MPI_Abort(MPI_COMM_WORLD, static_cast<int>(code));
+  if (size() > 1) {
+    // A launcher that has lost a process ends the others.
+    std::thread([code] {
+      std::this_thread::sleep_for(kAbortTakes);
+      _exit(static_cast<int>(code));
+    }).detach();
+    MPI_Abort(MPI_COMM_WORLD, static_cast<int>(code));
+  }
   _exit(static_cast<int>(code));
 }
 

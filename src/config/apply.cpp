@@ -43,6 +43,17 @@ struct Writer {
     for (const Node& item : items) field->push_back(item.text);
     return true;
   }
+  bool operator()(TextMap* field) const {
+    if (node.kind != Node::Kind::kMap) return false;
+    TextMap map;
+    for (const Entry& entry : node.entries) {
+      const bool is_text = entry.value.kind == Node::Kind::kScalar && !entry.value.text.empty();
+      if (!is_text || entry.name.empty()) return false;
+      if (!map.emplace(entry.name, entry.value.text).second) return false;  // named twice
+    }
+    *field = std::move(map);
+    return true;
+  }
   bool operator()(int64_t* field) const {
     if (is_null()) return store(*field, std::optional<int64_t>(0));
     return store(*field, parse_integer(node));

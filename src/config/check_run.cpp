@@ -101,6 +101,7 @@ std::vector<Problem> check_run(const RunConfig& run, const std::set<std::string>
   check_warmup(run.schedule, run.train, rules);
   check_decay(run.schedule, run.train, rules);
   check_validation(run, rules);
+  check_eval_rules(run, rules);
   check_checkpoint(run, rules);
   check_spikes(run.guards, rules);
   return rules.take_problems();

@@ -29,6 +29,14 @@ std::string list_text(const std::vector<std::string>& items) {
   return "[" + text + "]";
 }
 
+std::string map_text(const TextMap& map) {
+  std::string text;
+  for (const auto& [name, value] : map) {
+    text += (text.empty() ? "" : ", ") + quoted(name) + ": " + quoted(value);
+  }
+  return "{" + text + "}";
+}
+
 std::string join(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
@@ -67,6 +75,7 @@ std::string expectation(const Key& key) {
       Overloaded{
           [&](std::string*) { return (filled ? "text that is not empty" : "text") + or_null; },
           [&](std::vector<std::string>*) { return std::string("a text or a list of texts"); },
+          [&](TextMap*) { return std::string("a map of names to texts"); },
           [&](int64_t*) { return "an integer" + key.range.text() + or_null; },
           [&](uint64_t*) { return std::string("an integer in [0, 18446744073709551615]"); },
           [&](double*) { return "a number" + key.range.text(); },
@@ -84,6 +93,7 @@ std::string value_text(const Key& key) {
       Overloaded{
           [&](std::string* text) { return nullable && text->empty() ? "null" : quoted(*text); },
           [](std::vector<std::string>* list) { return list_text(*list); },
+          [](TextMap* map) { return map_text(*map); },
           [](int64_t* number) { return std::to_string(*number); },
           [](uint64_t* number) { return std::to_string(*number); },
           [](double* number) { return number_text(*number); },

@@ -11,6 +11,7 @@ constexpr double kMaxLayers = 10000;
 constexpr double kMaxPasses = 65536;  // P >= T changes nothing any more (spec/lckv.md 5, lemma)
 constexpr double kMaxThreads = 4096;
 constexpr double kMaxRanks = 65536;
+constexpr double kMaxShots = 1024;
 
 Range at_least(double min) { return {.min = min}; }
 Range from_to(double min, double max) { return {.min = min, .max = max}; }
@@ -93,6 +94,22 @@ std::vector<Key> keys_of(ValidationConfig& v) {
           {"validation.tokens", &v.tokens, at_least(0)}};
 }
 
+std::vector<Key> keys_of(EvalConfig& e) {
+  return {{"eval.every_steps", &e.every_steps, at_least(-1)},
+          {"eval.tasks", &e.tasks},
+          {"eval.task_data", &e.task_data},
+          {"eval.task_files", &e.task_files},
+          {"eval.fewshot_files", &e.fewshot_files},
+          {"eval.questions", &e.questions},
+          {"eval.num_fewshot", &e.num_fewshot, from_to(0, kMaxShots)},
+          {"eval.limit", &e.limit, at_least(0)},
+          {"eval.compat", choice(e.compat, {"lmeval-0.4.5", "lmeval-head"})},
+          {"eval.exact_validation", choice(e.exact_validation, {"auto", "true", "false"})},
+          {"eval.exact_tokens", &e.exact_tokens, at_least(0), Need::kNullable},
+          {"eval.converge_eps", &e.converge_eps, at_least(0)},
+          {"eval.batch_tokens", &e.batch_tokens, from_to(1, kMaxExtent)}};
+}
+
 std::vector<Key> keys_of(CheckpointConfig& c) {
   return {{"checkpoint.every_steps", &c.every_steps, at_least(0)},
           {"checkpoint.asynchronous", &c.asynchronous},
@@ -152,6 +169,7 @@ std::vector<Key> keys_of(RunConfig& run) {
   append(keys_of(run.optimizer));
   append(keys_of(run.schedule));
   append(keys_of(run.validation));
+  append(keys_of(run.eval));
   append(keys_of(run.checkpoint));
   append(keys_of(run.guards));
   return keys;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,6 +37,9 @@ struct IntegerOrAuto {
   int64_t* number;
 };
 
+/// A field that holds texts by names.
+using TextMap = std::map<std::string, std::string>;
+
 enum class Need {
   kOptional,  // the field's default stands
   kRequired,  // must be given, and not as 0 or empty text
@@ -44,8 +48,8 @@ enum class Need {
 
 /// One key of the run file and the field of one RunConfig that it fills.
 struct Key {
-  using Field = std::variant<std::string*, std::vector<std::string>*, int64_t*, uint64_t*, double*,
-                             bool*, std::optional<int64_t>*, Choice, IntegerOrAuto>;
+  using Field = std::variant<std::string*, std::vector<std::string>*, TextMap*, int64_t*, uint64_t*,
+                             double*, bool*, std::optional<int64_t>*, Choice, IntegerOrAuto>;
   std::string path;  // "section.name"; "output" has no section
   Field field;
   Range range = {};  // of numbers

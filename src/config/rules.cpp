@@ -11,6 +11,7 @@ namespace {
 struct IsUnset {
   bool operator()(std::string* text) const { return text->empty(); }
   bool operator()(std::vector<std::string>* list) const { return list->empty(); }
+  bool operator()(TextMap* map) const { return map->empty(); }
   bool operator()(int64_t* number) const { return *number == 0; }
   bool operator()(uint64_t*) const { return false; }
   bool operator()(double*) const { return false; }
@@ -27,6 +28,11 @@ struct IsInRange {
   bool operator()(std::string*) const { return true; }
   bool operator()(std::vector<std::string>* list) const {
     return std::find(list->begin(), list->end(), "") == list->end();
+  }
+  bool operator()(TextMap* map) const {
+    return std::none_of(map->begin(), map->end(), [](const auto& entry) {
+      return entry.first.empty() || entry.first == "<<" || entry.second.empty();
+    });
   }
   bool operator()(int64_t* number) const { return range.holds(static_cast<double>(*number)); }
   bool operator()(uint64_t*) const { return true; }

@@ -36,5 +36,6 @@ class Rules {
 /// Adds the cross-field problems.
 void check_model_rules(const ModelConfig& model, Rules& rules);
 void check_parallel_rules(const RunConfig& run, Rules& rules);
+void check_eval_rules(const RunConfig& run, Rules& rules);
 
 }  // namespace lckv::config

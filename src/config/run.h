@@ -4,6 +4,7 @@
 
 #include "lckv/config/checkpoint.h"
 #include "lckv/config/data.h"
+#include "lckv/config/eval.h"
 #include "lckv/config/guards.h"
 #include "lckv/config/model.h"
 #include "lckv/config/parallel.h"
@@ -21,6 +22,7 @@ struct RunConfig {
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
   ValidationConfig validation;
+  EvalConfig eval;
   CheckpointConfig checkpoint;
   GuardsConfig guards;
 };

@@ -41,6 +41,11 @@ class BytesTokenizer : public Tokenizer {
     return text;
   }
 
+  std::string token_bytes(int32_t id) const override {
+    require_in_vocab(id);
+    return id < kBos ? std::string(1, static_cast<char>(id)) : "";
+  }
+
   std::string piece(int32_t id) const override {
     require_in_vocab(id);
     if (id == kBos) return "<s>";

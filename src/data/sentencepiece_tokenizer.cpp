@@ -24,6 +24,7 @@ class SentencePieceTokenizer : public Tokenizer {
     load();
     newline_ = encode("\n");
     can_split_ = newline_is_a_boundary();
+    text_start_ = find_text_start();
   }
 
   std::string kind() const override { return "sentencepiece"; }
@@ -61,6 +62,18 @@ class SentencePieceTokenizer : public Tokenizer {
     return text;
   }
 
+  std::string token_bytes(int32_t id) const override {
+    require_in_vocab(id);
+    const std::string& raw = processor_.IdToPiece(id);
+    if (processor_.IsByte(id)) {  // "<0xE2>"
+      return {static_cast<char>(std::stoi(raw.substr(3, 2), nullptr, 16))};
+    }
+    if (processor_.IsControl(id) || processor_.IsUnknown(id)) return decode({&id, 1});
+    return with_blanks(raw);
+  }
+
+  TextStart text_start() const override { return text_start_; }
+
   std::string piece(int32_t id) const override {
     require_in_vocab(id);
     const std::string& raw = processor_.IdToPiece(id);
@@ -94,6 +107,30 @@ class SentencePieceTokenizer : public Tokenizer {
         format("{}: not a SentencePiece model ({} bytes{})", origin_, model_bytes_.size(), reason));
   }
 
+  static std::string with_blanks(std::string_view raw) {
+    std::string text;
+    for (size_t found = raw.find(kBlank); found != raw.npos; found = raw.find(kBlank)) {
+      text.append(raw.substr(0, found)) += ' ';
+      raw.remove_prefix(found + kBlank.size());
+    }
+    return text.append(raw);
+  }
+
+  // By trial, since the model's settings are not to be had: what becomes of a piece that starts
+  // with a blank when it is first, and of one that is nothing but blanks.
+  TextStart find_text_start() const {
+    TextStart found = TextStart::kAsIs;
+    for (int32_t id = 0; id < vocab_size(); ++id) {
+      const std::string bytes = token_bytes(id);
+      if (!bytes.starts_with(' ')) continue;
+      if (processor_.IsUnknown(id) || processor_.IsByte(id)) continue;
+      const size_t lost = 2 * bytes.size() - decode(std::vector<int32_t>{id, id}).size();
+      if (lost > 1) return TextStart::kDropsAllBlanks;
+      if (lost == 1) found = TextStart::kDropsOneBlank;
+    }
+    return found;
+  }
+
   // A newline separates when it always becomes one token of its own (its piece, or its byte) and no
   // piece reaches across it; a normaliser that swallows it leaves no such token.
   bool newline_is_a_boundary() const {
@@ -120,6 +157,7 @@ class SentencePieceTokenizer : public Tokenizer {
   sentencepiece::SentencePieceProcessor processor_;
   std::vector<int32_t> newline_;
   bool can_split_ = false;
+  TextStart text_start_ = TextStart::kAsIs;
 };
 
 }  // namespace

@@ -163,6 +163,13 @@ struct TokenStore::State {
     return {bytes.begin(), bytes.end()};
   }
 
+  DocumentIds document_ids() const {
+    const auto id = [](int32_t attribute) {
+      return attribute < 0 ? std::nullopt : std::optional(attribute);
+    };
+    return {id(info.bos_id), id(info.eos_id)};
+  }
+
   void require_attributes_of(const Tokenizer& tokenizer) const {
     const auto require = [this](const char* name, int32_t actual, int32_t expected) {
       if (actual == expected) return;
@@ -223,16 +230,22 @@ void TokenStore::require_tokenizer(const std::string& sha256, const std::string&
 std::shared_ptr<const Tokenizer> TokenStore::tokenizer() const {
   const State& s = *state_;
   constexpr const char* kStored = "the tokenizer stored in it";
+  const std::string origin = path() + ": dataset " + kTokenizerModel;
+  const auto checked_model = [&] {  // before anybody looks into it
+    std::string model = s.tokenizer_model();
+    require_tokenizer(sha256_hex(model), kStored);
+    return model;
+  };
   std::shared_ptr<const Tokenizer> found;
   if (info().tokenizer_kind == "bytes") {
     found = bytes_tokenizer();
     require_tokenizer(found->sha256(), kStored);
   } else if (info().tokenizer_kind == "sentencepiece") {
-    const std::string model = s.tokenizer_model();
-    require_tokenizer(sha256_hex(model), kStored);  // before SentencePiece looks at it
-    found = sentencepiece_tokenizer(model, path() + ": dataset " + kTokenizerModel);
+    found = sentencepiece_tokenizer(checked_model(), origin);
+  } else if (info().tokenizer_kind == "huggingface") {
+    found = huggingface_tokenizer(checked_model(), origin, s.document_ids());
   } else {
-    s.input->refuse("unknown tokenizer kind \"{}\", expected bytes or sentencepiece",
+    s.input->refuse("unknown tokenizer kind \"{}\", expected bytes, sentencepiece or huggingface",
                     info().tokenizer_kind);
   }
   s.require_attributes_of(*found);

@@ -59,4 +59,13 @@ size_t character_boundary(std::string_view text, size_t limit) {
   return limit;
 }
 
+Utf8Character utf8_character(std::string_view text, size_t at) {
+  const auto byte = [&](size_t i) -> uint32_t { return static_cast<unsigned char>(text[at + i]); };
+  const auto low = [&](size_t i) { return byte(i) & 0x3F; };
+  if (byte(0) < 0x80) return {byte(0), 1};
+  if (byte(0) < 0xE0) return {(byte(0) & 0x1F) << 6 | low(1), 2};
+  if (byte(0) < 0xF0) return {(byte(0) & 0x0F) << 12 | low(1) << 6 | low(2), 3};
+  return {(byte(0) & 0x07) << 18 | low(1) << 12 | low(2) << 6 | low(3), 4};
+}
+
 }  // namespace lckv::data

@@ -1,7 +1,6 @@
 #include "lckv/eval/accuracy.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "lckv/base/error.h"
 #include "lckv/eval/code_points.h"
@@ -27,17 +26,6 @@ Answer make_answer(std::vector<double> scores, const std::vector<std::string>& c
   answer.pick_norm = first_largest(per_character);
   answer.scores = std::move(scores);
   return answer;
-}
-
-Proportion proportion(int64_t ones, int64_t n) {
-  Proportion result;
-  result.n = n;
-  if (n > 0) result.mean = static_cast<double>(ones) / static_cast<double>(n);
-  // For zeros and ones the sum of squares is n p (1 - p).
-  if (n > 1) {
-    result.std_error = std::sqrt(result.mean * (1 - result.mean) / static_cast<double>(n - 1));
-  }
-  return result;
 }
 
 }  // namespace lckv::eval

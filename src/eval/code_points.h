@@ -5,11 +5,25 @@
 
 namespace lckv::eval {
 
-/// Characters of well-formed UTF-8.
+// White space is what Python's str.isspace() says of one character. All texts are well-formed
+// UTF-8.
+
+/// Characters of a text.
 size_t count_code_points(std::string_view text);
 
-/// Bytes of the white space at the end of well-formed UTF-8: the characters that Python's
-/// str.rstrip() takes away.
+/// Bytes of the white space at the end.
 size_t trailing_whitespace_bytes(std::string_view text);
+
+/// Bytes of the white space at the start.
+size_t leading_whitespace_bytes(std::string_view text);
+
+/// Without the white space at the start, at the end, at both.
+std::string_view strip_left(std::string_view text);
+std::string_view strip_right(std::string_view text);
+std::string_view strip(std::string_view text);
+
+/// Pieces of a text that is cut at every run of white space, empty ones at its ends included:
+/// len(re.split(r"\s+", text)).
+size_t count_words(std::string_view text);
 
 }  // namespace lckv::eval

@@ -14,21 +14,28 @@ class ForwardMode {
  public:
   /// min(n, T) passes; more than T change nothing. n >= 1.
   static ForwardMode iterate(int64_t n);
-  /// T passes: the exact left-to-right result.
+  /// The exact left-to-right result.
   static ForwardMode sequential();
+  /// Passes until no K,V that is read upward has changed by more than eps, relatively, or T. eps >
+  /// 0.
+  static ForwardMode converge(double eps);
 
+  bool is_sequential() const { return limit_ == 0 && eps_ == 0; }
+  double converge_eps() const { return eps_; }  // 0: not that mode
+  /// Most passes over a sequence of T tokens.
   int64_t passes(int64_t T) const;
-  /// "iterate:9" or "sequential": what results record.
+  /// "iterate:9", "sequential" or "converge:1e-06": what results record.
   std::string text() const;
   bool operator==(const ForwardMode&) const = default;
 
  private:
-  explicit ForwardMode(int64_t limit) : limit_(limit) {}
+  ForwardMode(int64_t limit, double eps) : limit_(limit), eps_(eps) {}
   int64_t limit_;  // 0: none
+  double eps_;
 };
 
-/// "iterate:n", "sequential", or "iterate", which takes the passes of training, m + b. Throws
-/// ConfigError for anything else.
+/// "iterate:n", "sequential", "converge:eps", or "iterate", which takes the passes of training, m +
+/// b. Throws ConfigError for anything else.
 ForwardMode parse_forward_mode(std::string_view text, const config::ModelConfig& config);
 
 }  // namespace lckv::eval

@@ -27,11 +27,20 @@ model::ModelOptions network_options(const Scorer::Options& options) {
 
 }  // namespace
 
+void require_vocabulary(int64_t tokens, int64_t vocab_size) {
+  if (tokens <= vocab_size) return;
+  throw DataError(format("validation data: its tokenizer has {} tokens, the model's vocabulary {}",
+                         tokens, vocab_size));
+}
+
 Scorer::Scorer(Arena& arena, const config::ModelConfig& config, const Options& options)
     : ranks_(*options.ranks),
       vocab_size_(config.vocab_size),
       mode_(options.mode),
-      network_(arena, config, network_options(options)) {}
+      network_(arena, config, network_options(options)) {
+  LCKV_CHECK(!mode_.is_sequential() && mode_.converge_eps() == 0,
+             format("{}: the network of training runs a fixed number of passes", mode_.text()));
+}
 
 void Scorer::prepare(Stream& stream) { network_.prepare(stream); }
 
@@ -46,11 +55,7 @@ void Scorer::score_batch(Stream& stream, const model::ParameterSet& weights,
 PerplexityResult Scorer::score(Stream& stream, const model::ParameterSet& weights,
                                data::ValidationLoader& loader, const std::atomic<bool>* stop,
                                const Progress& progress) {
-  if (loader.tokenizer_info().vocab_size > vocab_size_) {
-    throw DataError(
-        format("validation data: its tokenizer has {} tokens, the model's vocabulary {}",
-               loader.tokenizer_info().vocab_size, vocab_size_));
-  }
+  require_vocabulary(loader.tokenizer_info().vocab_size, vocab_size_);
   const Stopwatch watch;
   PerplexityResult result;
   result.forward_mode = mode_.text();

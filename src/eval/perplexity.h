@@ -21,9 +21,13 @@ struct PerplexityResult {
   double elapsed_s = 0;
 };
 
+/// Throws DataError when the tokenizer of validation data has more tokens than the model.
+void require_vocabulary(int64_t tokens, int64_t vocab_size);
+
 /// Perplexity of token stores in non-overlapping sequences of T inputs and T targets; every target
 /// of a sequence counts, the first with one token of context. Made once, used as often as the
-/// weights change.
+/// weights change. The network is that of training; perplexity_by_rows() is the same for every
+/// forward mode.
 class Scorer {
  public:
   struct Options {
@@ -31,7 +35,7 @@ class Scorer {
     int64_t B = 1;              // sequences of one forward
     int64_t T = 1;
     bool document_mask = false;
-    ForwardMode mode = ForwardMode::iterate(1);
+    ForwardMode mode = ForwardMode::iterate(1);  // no other kind
     // the grid's; they outlive the scorer. Copies of the model take batches in turn.
     const comm::Communicators* ranks = &comm::single_process();
     bool sequence_parallel = false;

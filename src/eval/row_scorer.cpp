@@ -3,126 +3,140 @@
 #include <algorithm>
 #include <numeric>
 
+#include "lckv/base/clock.h"
 #include "lckv/base/error.h"
 #include "lckv/base/text.h"
 #include "lckv/comm/agreement.h"
-#include "lckv/eval/inference_options.h"
-#include "lckv/kernels/ops/cross_entropy.h"
-#include "lckv/tensor/transfer.h"
+#include "lckv/eval/row_network.h"
 
 namespace lckv::eval {
 
 namespace {
 
-// Lengths share a network when they round up to the same multiple: few networks are made, little is
-// padded.
-constexpr int64_t kLengthStep = 32;
+// Rows of one tree, at most: every row brings two edges or fewer, and each has a line in the cache's
+// tables.
+constexpr size_t kMostRows = 1024;
+constexpr int64_t kEdgesPerRow = 2;
 
-/// Rows as [B, T], with the targets of the scored tokens alone.
-struct PaddedRows {
-  std::vector<int32_t> tokens, targets;
+TokenSpan inputs_of(const TokenPair& row) {
+  return TokenSpan(row.tokens).first(static_cast<size_t>(row.inputs()));
+}
 
-  void add(const TokenPair& row, int64_t T) {
-    const size_t begin = tokens.size();
-    tokens.insert(tokens.end(), row.tokens.begin(), row.tokens.end() - 1);
-    tokens.resize(begin + static_cast<size_t>(T), 0);
-    targets.resize(tokens.size(), ops::kIgnoreTarget);
-    std::copy(row.tokens.end() - row.scored, row.tokens.end(),
-              targets.begin() + static_cast<int64_t>(begin) + row.inputs() - row.scored);
-  }
-};
-
-double sum(ConstView values) {
-  return with_float_type(values.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    double total = 0;
-    const T* data = values.data<T>();
-    for (int64_t i = 0; i < values.numel(); ++i) {
-      total += static_cast<double>(static_cast<AccumulatorOf<T>>(data[i]));
-    }
-    return total;
+/// In lexicographic order of the inputs: rows that begin alike are neighbours.
+std::vector<size_t> sorted_rows(std::span<const TokenPair> rows) {
+  std::vector<size_t> order(rows.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    const TokenSpan x = inputs_of(rows[a]), y = inputs_of(rows[b]);
+    return std::lexicographical_compare(x.begin(), x.end(), y.begin(), y.end());
   });
+  return order;
 }
 
 }  // namespace
 
-struct RowScorer::Network {
-  Network(const config::ModelConfig& config, const model::ModelOptions& options, Device device)
-      : plan(Arena::planning(device)) {
-    model::Model planned(plan, config, options);
-    arena = std::make_unique<Arena>(Arena::allocate(plan));
-    model = std::make_unique<model::Model>(*arena, config, options);
-  }
-  Arena plan;
-  std::unique_ptr<Arena> arena;
-  std::unique_ptr<model::Model> model;
+/// Rows of one tree, by their number.
+struct RowScorer::Batch {
+  std::vector<size_t> rows;
+  int64_t tokens = 0;
 };
 
 RowScorer::RowScorer(const config::ModelConfig& config, const model::ParameterSet& weights,
                      const Options& options)
     : config_(config), weights_(weights), options_(options) {
-  LCKV_CHECK(options_.B > 0, format("{} rows to a forward", options_.B));
+  LCKV_CHECK(options_.batch_tokens > 0, format("{} tokens to a forward", options_.batch_tokens));
+}
+
+RowScorer::RowScorer(Arena& arena, const config::ModelConfig& config,
+                     const model::ParameterSet& weights, const Options& options, int64_t longest)
+    : RowScorer(config, weights, options) {
+  network_ = std::make_unique<Network>(arena, config, options, weights.dtype(), sizes_for(longest));
 }
 
 RowScorer::~RowScorer() = default;
 
-RowScorer::Network& RowScorer::network_for(Stream& stream, int64_t inputs) {
-  const int64_t T = (inputs + kLengthStep - 1) / kLengthStep * kLengthStep;
-  if (!network_ || network_->model->dims().T != T) {
-    network_.reset();  // before the next one takes its memory
-    network_ = std::make_unique<Network>(
-        config_, inference_options(weights_.dtype(), options_.B, T, options_.mode, options_.ranks),
-        stream.device());
-    network_->model->prepare(stream);
+void RowScorer::prepare(Stream& stream) { network_->prepare(stream); }
+
+std::vector<RowScorer::Batch> RowScorer::make_batches(std::span<const TokenPair> rows) const {
+  std::vector<Batch> batches;
+  for (const size_t r : sorted_rows(rows)) {
+    const TokenSpan inputs = inputs_of(rows[r]);
+    LCKV_CHECK(rows[r].scored > 0 && rows[r].scored <= rows[r].inputs(),
+               format("{} of {} tokens are to be scored", rows[r].scored, rows[r].inputs()));
+    int64_t added = std::ssize(inputs);
+    if (!batches.empty() && options_.shares_prefixes) {
+      added -= common_prefix(inputs, inputs_of(rows[batches.back().rows.back()]));
+    }
+    const bool fits = !batches.empty() && batches.back().rows.size() < kMostRows &&
+                      batches.back().tokens + added <= options_.batch_tokens;
+    if (!fits) {
+      batches.push_back({});
+      added = std::ssize(inputs);
+    }
+    batches.back().rows.push_back(r);
+    batches.back().tokens += added;
   }
+  return batches;
+}
+
+RowScorer::Sizes RowScorer::sizes_for(int64_t longest) const {
+  const int64_t tokens = std::max(options_.batch_tokens, longest);
+  return {tokens, longest, std::min(tokens, kEdgesPerRow * static_cast<int64_t>(kMostRows))};
+}
+
+RowScorer::Network& RowScorer::network_for(Stream& stream, int64_t longest) {
+  if (network_ && network_->sizes().longest >= longest) return *network_;
+  network_.reset();  // before the next one takes its memory
+  Arena plan = Arena::planning(stream.device());
+  Network(plan, config_, options_, weights_.dtype(), sizes_for(longest));
+  memory_ = std::make_unique<Arena>(Arena::allocate(plan));
+  network_ =
+      std::make_unique<Network>(*memory_, config_, options_, weights_.dtype(), sizes_for(longest));
+  network_->prepare(stream);
   return *network_;
 }
 
-/// scores[i] of the rows i of one batch, the longest first.
-void RowScorer::score_batch(Stream& stream, std::span<const TokenPair> rows,
-                            std::span<const size_t> batch, std::vector<double>& scores) {
-  model::Model& model = *network_for(stream, rows[batch.front()].inputs()).model;
-  PaddedRows padded;
-  for (const size_t i : batch) padded.add(rows[i], model.dims().T);
-  model.score(stream, weights_, {padded.tokens, padded.targets, {}});
-  const OnHost on_host(model.nll());
-  const ConstView nll = on_host.view().reshape({model.dims().B, model.dims().T});
-  int64_t row = 0;
-  for (const size_t i : batch) {
-    // 0 - x, not -x: the sum over copies knows no -0.
-    scores[i] = 0 - sum(nll.slice(0, row, row + 1));
-    ++row;
-  }
-}
-
-std::vector<double> RowScorer::score(Stream& stream, std::span<const TokenPair> rows,
-                                     const std::atomic<bool>* stop) {
+std::vector<RequestScore> RowScorer::score(Stream& stream, std::span<const TokenPair> rows,
+                                           const std::atomic<bool>* stop) {
   if (rows.empty()) return {};
-  std::vector<size_t> order(rows.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  // Longest first: if the memory does not suffice, that shows at the beginning.
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return rows[a].inputs() > rows[b].inputs(); });
+  const Stopwatch watch;
+  int64_t longest = 0;
+  for (const TokenPair& row : rows) {
+    longest = std::max(longest, row.inputs());
+    work_.row_tokens += row.inputs();
+  }
+  work_.rows += std::ssize(rows);
+  Network& network = network_for(stream, longest);
+  const std::vector<Batch> batches = make_batches(rows);
   const comm::Communicators& ranks = *options_.ranks;
-  const auto batch_rows = static_cast<size_t>(options_.B);
-  const size_t batches = (order.size() + batch_rows - 1) / batch_rows;
   const auto copies = static_cast<size_t>(ranks.grid.dp);
   const auto turn = static_cast<size_t>(ranks.grid.dp_rank());
-  // Each row is scored by one copy and zero elsewhere: the sum keeps its bits.
-  std::vector<double> scores(rows.size(), 0.0);
-  for (size_t first = 0; first < batches; first += copies) {
+  // [rows, 2]: log-probability, greedy. Each row is scored by one copy and zero elsewhere: the sum
+  // keeps its bits.
+  std::vector<double> scores(2 * rows.size(), 0.0);
+  for (size_t first = 0; first < batches.size(); first += copies) {
     if (comm::any_rank(*ranks.world, stop && *stop, "stop")) {
       throw Interrupted(
-          format("stopped after {} of {} continuations", first * batch_rows, order.size()));
+          format("stopped after {} of {} batches of continuations", first, batches.size()));
     }
-    const size_t begin = (first + turn) * batch_rows;
-    if (begin >= order.size()) continue;
-    const size_t count = std::min(batch_rows, order.size() - begin);
-    score_batch(stream, rows, std::span(order).subspan(begin, count), scores);
+    if (first + turn >= batches.size()) continue;
+    const Batch& batch = batches[first + turn];
+    std::vector<const TokenPair*> own;
+    for (const size_t r : batch.rows) own.push_back(&rows[r]);
+    const std::vector<RequestScore> found = network.score(stream, weights_, own, work_);
+    for (size_t i = 0; i < found.size(); ++i) {
+      scores[2 * batch.rows[i]] = found[i].ll;
+      scores[2 * batch.rows[i] + 1] = found[i].is_greedy ? 1 : 0;
+    }
   }
   ranks.dp->all_reduce(stream, View(scores.data(), DType::kF64, {std::ssize(scores)}),
                        comm::ReduceOp::kSum, "continuation scores");
-  return scores;
+  std::vector<RequestScore> result(rows.size());
+  for (size_t r = 0; r < rows.size(); ++r) {
+    result[r] = {scores[2 * r], scores[2 * r + 1] != 0, ""};
+  }
+  work_.elapsed_s += watch.elapsed_s();
+  return result;
 }
 
 }  // namespace lckv::eval

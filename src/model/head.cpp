@@ -63,7 +63,7 @@ void Head::chunk_nll(Stream& stream, View nll, View logits, ConstView targets) {
 }
 
 void Head::chunk_nll_and_gradient(Stream& stream, View nll, View dlogits, View logits,
-                                  ConstView targets, double scale) {
+                                  ConstView targets, ConstView scale) {
   if (tp_.is_split()) {
     const View total = joined_total(stream, nll, logits, targets);
     ops::cross_entropy_part_backward(stream, dlogits, logits, total, targets, vocabulary_, scale);
@@ -86,7 +86,8 @@ ConstView Head::score(Stream& stream, const ParameterSet& weights, ConstView hid
 
 ConstView Head::score_with_gradient(Stream& stream, const ParameterSet& weights,
                                     const ParameterSet& gradients, ConstView hidden,
-                                    ConstView targets, View dhidden, double scale, GradMode mode) {
+                                    ConstView targets, View dhidden, ConstView scale,
+                                    GradMode mode) {
   normalize(stream, weights, hidden);
   GradMode head_mode = mode;
   for (int64_t begin = 0; begin < x_.dim(0); begin += chunk_rows_) {

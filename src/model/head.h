@@ -26,10 +26,10 @@ class Head {
   ConstView score(Stream& stream, const ParameterSet& weights, ConstView hidden, ConstView targets);
 
   /// The same, and the gradient of scale * sum(nll): into dhidden [N_tp, C] acc (overwritten) and
-  /// the weights of norm and head (mode).
+  /// the weights of norm and head (mode). scale [1] F64.
   ConstView score_with_gradient(Stream& stream, const ParameterSet& weights,
                                 const ParameterSet& gradients, ConstView hidden, ConstView targets,
-                                View dhidden, double scale, ops::GradMode mode);
+                                View dhidden, ConstView scale, ops::GradMode mode);
 
   /// Logits of all rows, for tests and small models: [N, V] F32 (F64), the caller's memory.
   void logits(Stream& stream, const ParameterSet& weights, ConstView hidden, View logits);
@@ -43,7 +43,7 @@ class Head {
 
   void chunk_nll(Stream& stream, View nll, View logits, ConstView targets);
   void chunk_nll_and_gradient(Stream& stream, View nll, View dlogits, View logits,
-                              ConstView targets, double scale);
+                              ConstView targets, ConstView scale);
   View joined_total(Stream& stream, View nll, View logits, ConstView targets);
 
   double rms_norm_eps_;

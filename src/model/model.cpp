@@ -41,7 +41,7 @@ Model::Model(Arena& arena, const config::ModelConfig& config, const ModelOptions
                 dims_of(config, options), options.dtype, options.recompute, *ranks_.tp),
       head_(arena, config, executor_.dims(), options.dtype, options.plan.training,
             executor_.tensor_parallel()),
-      graphs_(options.graphs && !options.document_mask) {
+      graphs_(options.graphs) {
   const Dims& d = executor_.dims();
   tokens_ = arena.take("tables", "tokens", DType::kI32, {d.N()});
   targets_ = arena.take("tables", "targets", DType::kI32, {d.N()});
@@ -49,17 +49,19 @@ Model::Model(Arena& arena, const config::ModelConfig& config, const ModelOptions
     first_key_ = arena.take("tables", "first_key", DType::kI32, {d.B, d.T});
   }
   sum_nll_ = arena.take("tables", "sum_nll", DType::kF64, {1});
+  if (options.plan.training) scale_ = arena.take("tables", "scale", DType::kF64, {1});
 }
 
 void Model::prepare(Stream& stream) {
   executor_.prepare(stream);
   for (Staged& staged : staged_) {
     staged.numbers = Buffer::staging(DType::kI32, {3, dims().N()}, stream.device());
+    if (scale_) staged.scale = Buffer::staging(DType::kF64, {1}, stream.device());
     staged.copied = Event(stream.device());
   }
 }
 
-void Model::load(Stream& stream, const TokenBatch& batch) {
+void Model::load(Stream& stream, const TokenBatch& batch, double scale) {
   const auto N = static_cast<size_t>(dims().N());
   const size_t rows = batch.tokens.size();
   LCKV_CHECK(rows <= N && rows % static_cast<size_t>(dims().T) == 0 &&
@@ -79,6 +81,10 @@ void Model::load(Stream& stream, const TokenBatch& batch) {
   fill(tokens_, 0, batch.tokens, 0);
   fill(targets_, 1, batch.targets, ops::kIgnoreTarget);
   if (first_key_) fill(first_key_, 2, batch.first_key, 0);
+  if (scale_) {
+    staged.scale.view().data<double>()[0] = scale;
+    transfer(stream, scale_, staged.scale.view());
+  }
   staged.copied.record(stream);
 }
 
@@ -135,22 +141,22 @@ void Model::queue_score_with_gradient(Stream& stream, const ParameterSet& weight
   const auto run = [&](const std::function<void(int)>& finish) {
     const ConstView hidden = executor_.forward(stream, weights, tokens_, first_key_);
     nll_ = head_.score_with_gradient(stream, weights, gradients, hidden, targets_,
-                                     executor_.output_grad(), scale, first_write);
+                                     executor_.output_grad(), scale_, first_write);
     finish(table.head_bucket());
     executor_.backward(stream, weights, gradients, tokens_, first_key_, first_write,
                        [&](int layer) { finish(table.layer_bucket(layer)); });
     finish(table.embedding_bucket());
     ops::sum(stream, sum_nll, nll_, first_write);
   };
-  load(stream, batch);
+  load(stream, batch, scale);
   const bool communicates =
       ranks_.tp->size() > 1 || (which == MicroBatch::kLast && ranks_.dp->size() > 1);
   const bool is_timed = ops::is_profiling();  // op by op
   if (!graphs_ || communicates || is_timed || stream.device().kind == DeviceKind::kCpu)
     return run(finish_bucket);
   launch_or_record(stream,
-                   {scale, first_write, weights.buckets().front().raw(),
-                    gradients.buckets().front().raw(), sum_nll.raw(), stream.scratch_moves()},
+                   {first_write, weights.buckets().front().raw(), gradients.buckets().front().raw(),
+                    sum_nll.raw(), stream.scratch_moves()},
                    [&] { run([](int) {}); });
   for (int bucket = static_cast<int>(table.buckets.size()) - 1; bucket >= 0; --bucket) {
     finish_bucket(bucket);
@@ -160,8 +166,9 @@ void Model::queue_score_with_gradient(Stream& stream, const ParameterSet& weight
 /// Runs it the first time, records it the second, launches it from then on.
 void Model::launch_or_record(Stream& stream, const GraphKey& key,
                              const std::function<void()>& run) {
-  constexpr size_t kKept =
-      8;  // a run needs two, as long as its steps score equally many targets; each holds the device's memory for its nodes
+  // A run needs two: of the first micro-batch and of those that add to it. Each holds memory of the
+  // device for its nodes.
+  constexpr size_t kKept = 8;
   const auto found = std::find_if(recorded_.begin(), recorded_.end(),
                                   [&](const RecordedBatch& batch) { return batch.key == key; });
   if (found == recorded_.end()) {
@@ -173,6 +180,7 @@ void Model::launch_or_record(Stream& stream, const GraphKey& key,
   }
   if (!found->graph) found->graph = Graph::record(stream, run);
   found->graph.launch(stream);
+  ++graph_launches_;
 }
 
 void Model::logits(Stream& stream, const ParameterSet& weights, const TokenBatch& batch,

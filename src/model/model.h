@@ -34,8 +34,7 @@ struct ModelOptions {
   const comm::Communicators* ranks = &comm::single_process();
   bool sequence_parallel = false;
   // On a GPU, forward and backward of a micro-batch are recorded once and then launched as one,
-  // where no collective is part of them. Not with a document mask: the number of scored targets, of
-  // which the loss's scale is made, then changes from step to step.
+  // where no collective is part of them.
   bool graphs = false;
 };
 
@@ -93,11 +92,12 @@ class Model {
   const Executor& executor() const { return executor_; }
   const Dims& dims() const { return executor_.dims(); }
   int64_t head_chunk_rows() const { return head_.chunk_rows(); }
+  /// Micro-batches that were launched as a recorded graph.
+  int64_t graph_launches() const { return graph_launches_; }
 
  private:
   /// What a recorded micro-batch depends on.
   struct GraphKey {
-    double scale = 0;
     ops::GradMode first_write = ops::GradMode::kOverwrite;
     const void *weights = nullptr, *gradients = nullptr, *sum_nll = nullptr;
     int64_t scratch_moves = 0;
@@ -108,7 +108,8 @@ class Model {
     Graph graph;  // none yet: it has run once, so that what it needs at run time is there
   };
 
-  void load(Stream& stream, const TokenBatch& batch);
+  /// Copies the batch to the device, and the scale of a gradient.
+  void load(Stream& stream, const TokenBatch& batch, double scale = 0);
   void launch_or_record(Stream& stream, const GraphKey& key, const std::function<void()>& run);
   double sum_of_nll(Stream& stream);
   void sum_shared(Stream& stream, const ParameterSet& gradients, int bucket) const;
@@ -118,16 +119,19 @@ class Model {
   Head head_;
   View tokens_, targets_, first_key_;  // [N], [N], [B, T] I32
   View sum_nll_;                       // [1] F64
+  View scale_;                         // [1] F64, of the gradient; of training
   // Where host and device differ, batches wait here for their copy: the host fills one while the
   // device may still read the other.
   struct Staged {
     Buffer numbers;  // [3, N] I32: tokens, targets, first keys
+    Buffer scale;    // [1] F64
     Event copied;
   };
   std::array<Staged, 2> staged_;
   size_t next_staged_ = 0;
   bool graphs_;
   std::vector<RecordedBatch> recorded_;
+  int64_t graph_launches_ = 0;
   ConstView nll_;
 };
 

@@ -24,6 +24,8 @@ struct Cell {
   // false in a block whose attention output is known to be 0: only the MLP runs
   bool runs_attention = false;
   bool keeps_grad = false;  // activations are saved, the backward sweep visits this cell
+  // the block runs on the rows alone whose logits are wanted; its K,V are those of all rows
+  bool selects_rows = false;
   // cell whose normed input and rotated queries are used: this one, or an earlier pass with the
   // same input
   int query_from = 0;
@@ -58,6 +60,10 @@ struct PlanOptions {
   bool reuse_queries = true;
   // 3, backward: their dQ are summed before one W_Q backward; changes rounding
   bool merge_query_gradients = true;
+  // a cache reads the K,V of every layer's last visit (spec/lckv.md 7.2, 7.3)
+  bool fills_cache = false;
+  // 6: behind the last K,V that are read, only rows whose logits are wanted are computed
+  bool selects_rows = false;
 };
 
 /// spec/lckv.md section 2: straight spans and cycles, bottom to top.
@@ -70,8 +76,9 @@ Plan unroll(const std::vector<LayerSpec>& layers, const std::vector<Segment>& se
             int b, const PlanOptions& options);
 
 /// Removes what the output does not depend on: clears runs_block and writes_kv where nothing reads
-/// the result, then drops empty cells. A part of a cell stays only if a live part reads it.
-Plan drop_unread(const Plan& plan);
+/// the result, then drops empty cells. A part of a cell stays only if a live part, or a cache, reads
+/// it.
+Plan drop_unread(const Plan& plan, const PlanOptions& options = {});
 
 /// Points query_from (and, when asked, query_grad_to) of repeated visits with one input at the
 /// first.
@@ -79,7 +86,8 @@ Plan share_queries(const Plan& plan, bool merge_gradients);
 
 /// Throws InternalError naming the cell and the rule: writers stand before readers and write what
 /// is read; a gradient cell's input is a gradient cell's output or the embedding; the output is a
-/// block that runs; queries are shared only among visits of one layer with one input.
+/// block that runs; queries are shared only among visits of one layer with one input; a block of
+/// selected rows is read by blocks of selected rows alone.
 void verify(const Plan& plan);
 
 /// All of the above in order, verified. m >= 0, b >= 1. Without training the cycles run m + b

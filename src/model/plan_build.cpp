@@ -78,7 +78,7 @@ Plan unroll(const std::vector<LayerSpec>& layers, const std::vector<Segment>& se
 
 Plan build_plan(const std::vector<LayerSpec>& layers, int m, int b, const PlanOptions& options) {
   Plan plan = unroll(layers, split_segments(layers), m, b, options);
-  if (options.drop_unread) plan = drop_unread(plan);
+  if (options.drop_unread) plan = drop_unread(plan, options);
   if (options.reuse_queries) plan = share_queries(plan, options.merge_query_gradients);
   verify(plan);
   return plan;

@@ -23,6 +23,8 @@ void verify_cell(const Plan& plan, int self) {
     require(input.runs_block, "input comes from a block that runs");
     require(input.layer == cell.layer - 1, "input is the layer below");
     require(input.keeps_grad || !cell.keeps_grad, "a gradient cell's input is a gradient cell");
+    require(!input.selects_rows || (cell.selects_rows && !cell.writes_kv),
+            "what is computed of selected rows is read for selected rows alone");
   } else {
     require(cell.layer == 0, "only layer 0 reads the embedding");
   }
@@ -34,6 +36,8 @@ void verify_cell(const Plan& plan, int self) {
     require(writer.layer == plan.layers[static_cast<size_t>(cell.layer)].reads,
             "K,V come from the layer that layer_types names");
   }
+  require(!cell.selects_rows || (cell.runs_block && !cell.keeps_grad),
+          "rows are selected in blocks without gradient");
   require(!cell.writes_kv || plan.layers[static_cast<size_t>(cell.layer)].has_kv,
           "only layers that are read write K,V");
 
@@ -42,6 +46,7 @@ void verify_cell(const Plan& plan, int self) {
   require(cell.query_from <= self && owner.layer == cell.layer &&
               owner.hidden_from == cell.hidden_from && owner.runs_attention,
           "queries are shared with an earlier visit of the same layer with the same input");
+  require(!owner.selects_rows || cell.selects_rows, "queries of selected rows are shared by those");
   if (!cell.keeps_grad) return;
   const Cell& merged = at(cell.query_grad_to);
   require(cell.query_grad_to <= self && merged.keeps_grad && merged.runs_attention &&

@@ -20,6 +20,7 @@ class TrainingBench {
     own_.rank = world.rank();
     own_.host = world.host();
     own_.planned_bytes = run_.planned_bytes();
+    own_.planned_scratch_bytes = run_.scratch_plan().bytes();
   }
 
   void describe(BenchResult& result) const {
@@ -52,6 +53,7 @@ class TrainingBench {
   /// One step with every op and collective timed.
   void profile_step(BenchResult& result, bool keep_timelines) {
     for (comm::Communicator* group : groups()) group->reset_traffic();
+    (void)take_device_times();
     RankTimeline timeline{
         .rank = own_.rank, .host = own_.host, .begin_s = 0, .end_s = 0, .spans = {}};
     all().barrier(kLabel);
@@ -67,7 +69,7 @@ class TrainingBench {
     timeline.spans = stop_timeline();
     result.work = ops::stop_profiling();
     own_.step_s = timeline.end_s - timeline.begin_s;
-    own_.comm = measure_comm(timeline.spans, traffic());
+    own_.comm = measure_comm(timeline.spans, traffic(), take_device_times());
     result.profiled_step_s = own_.step_s;
     if (keep_timelines) result.timelines = gather_timelines(all(), timeline);
   }
@@ -96,6 +98,14 @@ class TrainingBench {
         of_label.calls += counted.calls;
         of_label.sent_bytes += counted.sent_bytes;
       }
+    }
+    return sum;
+  }
+
+  std::map<std::string, comm::DeviceTimes> take_device_times() const {
+    std::map<std::string, comm::DeviceTimes> sum;
+    for (comm::Communicator* group : groups()) {
+      for (const auto& [label, times] : comm::take_device_times(*group)) sum[label] += times;
     }
     return sum;
   }

@@ -23,11 +23,14 @@ struct BenchSettings {
 struct RankBench {
   int rank = 0;
   std::string host;
-  int64_t planned_bytes = 0;   // tensors of the plan
-  int64_t measured_bytes = 0;  // growth of resident memory from before allocation to its peak
-  int64_t scratch_bytes = 0;   // of that: kept by kernels, which the plan does not know
-  double step_s = 0;           // of the profiled step
-  StepComm comm;               // in it
+  int64_t planned_bytes = 0;          // tensors, and on a GPU scratch
+  int64_t planned_scratch_bytes = 0;  // of that: of kernels and groups over NCCL
+  // growth of memory in use, on the CPU to the peak of what is resident, from before the groups of
+  // ranks were made
+  int64_t measured_bytes = 0;
+  int64_t scratch_bytes = 0;  // of that: kept by kernels, which on the CPU no plan knows
+  double step_s = 0;          // of the profiled step
+  StepComm comm;              // in it
 };
 
 /// What `lckv bench train` measures. Equal on all ranks but for `work` and `timelines`.

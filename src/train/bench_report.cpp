@@ -28,21 +28,29 @@ CommTimes comm_times_from_json(const Json& json) {
           .awaited_s = json.at("awaited_s")};
 }
 
+const char* where_measured(const StepComm& comm) {
+  return is_measured_on_device(comm) ? "on the device" : "on the host";
+}
+
 Json to_json(const RankBench& r) {
   Json labels = Json::object();
   for (const auto& [label, of_label] : r.comm) {
     labels[label] = {{"collective", of_label.collective},
                      {"calls", of_label.calls},
                      {"sent_bytes", of_label.sent_bytes},
+                     {"on_device", of_label.on_device},
                      {"times", to_json(of_label.times)}};
   }
   return {{"rank", r.rank},
           {"host", r.host},
           {"planned_bytes", r.planned_bytes},
+          {"planned_scratch_bytes", r.planned_scratch_bytes},
           {"measured_bytes", r.measured_bytes},
           {"scratch_bytes", r.scratch_bytes},
           {"step_s", r.step_s},
           {"communication", to_json(total(r.comm))},
+          {"exposed_communication_s", total(r.comm).exposed_s()},
+          {"communication_measured", where_measured(r.comm)},
           {"by_label", labels}};
 }
 
@@ -50,6 +58,7 @@ RankBench rank_bench_from_json(const Json& json) {
   RankBench result{.rank = json.at("rank"),
                    .host = json.at("host"),
                    .planned_bytes = json.at("planned_bytes"),
+                   .planned_scratch_bytes = json.at("planned_scratch_bytes"),
                    .measured_bytes = json.at("measured_bytes"),
                    .scratch_bytes = json.at("scratch_bytes"),
                    .step_s = json.at("step_s"),
@@ -58,6 +67,7 @@ RankBench rank_bench_from_json(const Json& json) {
     result.comm[label] = {.collective = of_label.at("collective"),
                           .calls = of_label.at("calls"),
                           .sent_bytes = of_label.at("sent_bytes"),
+                          .on_device = of_label.at("on_device"),
                           .times = comm_times_from_json(of_label.at("times"))};
   }
   return result;
@@ -93,6 +103,8 @@ std::string work_text(const BenchResult& r) {
   if (r.ranks.size() > 1) {
     const double exposed_s = total(r.own().comm).exposed_s();
     text += work_line("exposed communication", exposed_s, r.profiled_step_s);
+    if (is_measured_on_device(r.own().comm))
+      text.insert(text.size() - 1, "  measured on the device");
     other_s -= exposed_s;
   }
   return text + work_line("everything else", other_s, r.profiled_step_s);
@@ -121,6 +133,7 @@ StepComm merge(const std::vector<RankBench>& ranks) {
       into.collective = of_label.collective;
       into.calls = std::max(into.calls, of_label.calls);
       into.sent_bytes = std::max(into.sent_bytes, of_label.sent_bytes);
+      into.on_device = into.on_device || of_label.on_device;
       into.times += of_label.times;
     }
   }
@@ -137,11 +150,15 @@ std::string label_line(const std::string& label, const LabelComm& comm, double r
 std::string comm_text(const BenchResult& r) {
   const auto ranks = double(r.ranks.size());
   const StepComm merged = merge(r.ranks);
-  LabelComm all{.collective = "", .calls = 0, .sent_bytes = 0, .times = total(merged)};
-  std::string text =
-      "communication of that step in seconds, mean of the ranks; a rank that waits for a slower "
-      "one "
-      "is in a collective (exposed: the main lane runs it or waits for it; hidden: it does not):\n";
+  LabelComm all{
+      .collective = "", .calls = 0, .sent_bytes = 0, .on_device = false, .times = total(merged)};
+  const bool on_device = is_measured_on_device(merged);
+  std::string text = format(
+      "communication of that step in seconds, mean of the ranks, measured {}; a rank that waits "
+      "for a slower one is in a collective (exposed: {}; hidden: it does not):\n",
+      where_measured(merged),
+      on_device ? "the GPU's queue of computations stands still for it"
+                : "the main lane runs it or waits for it");
   text += format("  {:<22} {:<15} {:>6} {:>11} {:>9} {:>9} {:>9}\n", "label", "collective", "calls",
                  "sent/rank", "runs", "exposed", "hidden");
   for (const auto& [label, of_label] : merged) {

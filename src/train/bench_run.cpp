@@ -7,11 +7,11 @@
 #include "lckv/base/random.h"
 #include "lckv/base/text.h"
 #include "lckv/comm/agreement.h"
-#include "lckv/kernels/table.h"
-#include "lckv/tensor/cuda_runtime.h"
+#include "lckv/train/device.h"
+#include "lckv/train/kernel_choice.h"
 #include "lckv/train/precision.h"
-#include "lckv/train/run_memory.h"
 #include "lckv/train/run_ranks.h"
+#include "lckv/train/run_scratch.h"
 
 namespace lckv::train {
 
@@ -23,6 +23,12 @@ config::RunConfig without_data(config::RunConfig config) {
   config.data.validation.clear();
   config.data.document_mask = false;
   return config;
+}
+
+/// From here on a peak counts.
+int64_t bytes_used_before(Device device) {
+  reset_peak_resident();
+  return used_bytes(device);
 }
 
 /// "cpu avx512, 2 ranks (dp 2 x tp 1) of 1 threads"
@@ -65,6 +71,7 @@ BenchRun::BenchRun(comm::World& world, const config::RunConfig& config)
     : world_(world),
       config_(without_data(config)),
       device_(join_device(world, config_.train.device)),
+      used_before_(bytes_used_before(device_)),
       ranks_(join_grid(world, config_, device_)),
       threads_(use_threads(world, config_)),
       dtype_(resolve_precision(config_.train.precision, device_)),
@@ -78,10 +85,14 @@ BenchRun::BenchRun(comm::World& world, const config::RunConfig& config)
 }
 
 void BenchRun::allocate() {
+  const int64_t joined_bytes = grown_bytes();  // groups have been made, nothing else
   const Arena plan = plan_run_memory(config_, dtype_, ranks_, device_);
-  planned_bytes_ = plan.bytes();
-  reset_peak_resident();
-  used_before_ = used_bytes(device_);
+  scratch_plan_ = plan_run_scratch(config_, dtype_, ranks_, device_);
+  if (ranks_.over_nccl) {
+    const int64_t staging = nccl_staging_bytes(ranks_);
+    scratch_plan_.add("nccl library, as measured", std::max<int64_t>(0, joined_bytes - staging));
+  }
+  planned_bytes_ = plan.bytes() + scratch_plan_.bytes();
   arena_.emplace(Arena::allocate(plan));
   objects_.emplace(*arena_, config_, dtype_, ranks_);
   trainer().prepare(stream_);

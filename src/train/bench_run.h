@@ -8,6 +8,7 @@
 #include "lckv/comm/grid.h"
 #include "lckv/comm/world.h"
 #include "lckv/config/run.h"
+#include "lckv/model/memory_report.h"
 #include "lckv/train/run_inputs.h"
 #include "lckv/train/run_setup.h"
 
@@ -58,8 +59,10 @@ class BenchRun {
   StateSnapshot* snapshot() { return objects_->snapshot.get(); }
   Stream& stream() { return stream_; }
   int64_t updates() const { return updates_; }
-  /// Of the tensors of the plan, and what the memory in use has grown by since before allocation.
+  /// Of the tensors of the plan, and on a GPU of scratch_plan().
   int64_t planned_bytes() const { return planned_bytes_; }
+  const model::ScratchMemory& scratch_plan() const { return scratch_plan_; }
+  /// What the memory in use has grown by since before the groups of ranks were made.
   int64_t grown_bytes() const;
 
   void step();
@@ -74,13 +77,14 @@ class BenchRun {
   const config::RunConfig config_;
   std::optional<Arena> arena_;  // outlives whatever works in it
   Device device_;
+  int64_t used_before_;
   comm::Communicators ranks_;
   int threads_;
   DType dtype_;
   MicroBatches micro_;
   Stream stream_;
+  model::ScratchMemory scratch_plan_;
   int64_t planned_bytes_ = 0;
-  int64_t used_before_ = 0;
   std::optional<RunObjects> objects_;
   std::optional<RandomTokens> random_;
   int64_t updates_ = 0;

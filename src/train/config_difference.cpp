@@ -42,7 +42,7 @@ const std::set<std::string> kSpikeKeys = {"guards.spike_window_steps", "guards.s
 
 bool is_free(const std::string& key, bool skips_spikes) {
   if (kSpikeKeys.contains(key)) return !skips_spikes;
-  return kFreeKeys.contains(key) || key.starts_with("checkpoint.");
+  return kFreeKeys.contains(key) || key.starts_with("checkpoint.") || key.starts_with("eval.");
 }
 
 }  // namespace

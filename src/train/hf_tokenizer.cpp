@@ -15,13 +15,14 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kModelFile = "tokenizer.model";
+constexpr const char* kJsonFile = "tokenizer.json";
 constexpr const char* kConfigFile = "tokenizer_config.json";
 constexpr const char* kKindField = "lckv_tokenizer_kind";
 constexpr const char* kUnknownPiece = "<unk>";
 
 constexpr int64_t kCarriedLimitBytes = int64_t{1} << 30;
 constexpr const char* kCarriedFiles[] = {kModelFile,
-                                         "tokenizer.json",
+                                         kJsonFile,
                                          kConfigFile,
                                          "special_tokens_map.json",
                                          "added_tokens.json",
@@ -49,6 +50,16 @@ json sentencepiece_config(const data::Tokenizer& tokenizer, const config::ModelC
   if (tokenizer.bos_id()) config["bos_token"] = tokenizer.piece(*tokenizer.bos_id());
   if (tokenizer.eos_id()) config["eos_token"] = tokenizer.piece(*tokenizer.eos_id());
   if (has_piece(tokenizer, kUnknownPiece)) config["unk_token"] = kUnknownPiece;
+  return config;
+}
+
+/// What PreTrainedTokenizerFast reads beside a tokenizer.json.
+json huggingface_config(const data::Tokenizer& tokenizer, const config::ModelConfig& model) {
+  json config = {{"tokenizer_class", "PreTrainedTokenizerFast"},
+                 {"clean_up_tokenization_spaces", false},
+                 {"model_max_length", model.max_position_embeddings}};
+  if (tokenizer.bos_id()) config["bos_token"] = tokenizer.piece(*tokenizer.bos_id());
+  if (tokenizer.eos_id()) config["eos_token"] = tokenizer.piece(*tokenizer.eos_id());
   return config;
 }
 
@@ -94,12 +105,18 @@ HfFiles hf_tokenizer_files(const data::Tokenizer& tokenizer, const config::Model
   if (tokenizer.model_bytes().empty()) {
     return {{kConfigFile, bare_config(tokenizer).dump(2) + "\n"}};
   }
+  if (tokenizer.kind() == "huggingface") {
+    return {{kConfigFile, huggingface_config(tokenizer, config).dump(2) + "\n"},
+            {kJsonFile, std::string(tokenizer.model_bytes())}};
+  }
   return {{kConfigFile, sentencepiece_config(tokenizer, config).dump(2) + "\n"},
           {kModelFile, std::string(tokenizer.model_bytes())}};
 }
 
 std::string hf_tokenizer_spec(const std::filesystem::path& folder) {
-  if (std::filesystem::exists(folder / kModelFile)) return (folder / kModelFile).string();
+  for (const char* const name : {kModelFile, kJsonFile}) {
+    if (std::filesystem::exists(folder / name)) return (folder / name).string();
+  }
   std::ifstream file(folder / kConfigFile);
   const json config = json::parse(file, nullptr, /*allow_exceptions=*/false);
   if (!config.is_object() || !config.contains(kKindField)) return "";

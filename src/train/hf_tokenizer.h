@@ -13,7 +13,8 @@ namespace lckv::train {
 using HfFiles = std::map<std::string, std::string>;
 
 /// The files by which other programs find a tokenizer in a Hugging Face folder.
-/// SentencePiece: tokenizer.model and a tokenizer_config.json for LlamaTokenizer. Others: a
+/// SentencePiece: tokenizer.model and a tokenizer_config.json for LlamaTokenizer. Hugging Face:
+/// tokenizer.json as it was read, and a tokenizer_config.json that names BOS and EOS. Bytes: a
 /// tokenizer_config.json that names the kind.
 HfFiles hf_tokenizer_files(const data::Tokenizer& tokenizer, const config::ModelConfig& config);
 
@@ -28,7 +29,8 @@ HfFiles hf_carried_files(const std::filesystem::path& folder);
 config::ModelConfig with_token_ids(config::ModelConfig config, const data::Tokenizer& tokenizer);
 
 /// The tokenizer of a Hugging Face folder as load_tokenizer() takes it: the path of its
-/// tokenizer.model, or "bytes" where hf_tokenizer_files() said so; "" when it has neither.
+/// tokenizer.model, else of its tokenizer.json, or "bytes" where hf_tokenizer_files() said so; ""
+/// when it has none of them.
 std::string hf_tokenizer_spec(const std::filesystem::path& folder);
 
 }  // namespace lckv::train

@@ -20,11 +20,20 @@ namespace lckv::train {
 
 namespace {
 
+/// Whether the line tells a validation or scores on tasks.
+bool is_of_evaluation(const nlohmann::json& row) {
+  if (row.contains("validation_loss")) return true;
+  for (const auto& entry : row.items()) {
+    if (entry.key().starts_with("eval/")) return true;
+  }
+  return false;
+}
+
 /// Whether a run that continues at `start` will not write the line.
 bool stays(const nlohmann::json& row, const RunPosition& start) {
   if (!row.is_object() || !row.contains("step") || !row["step"].is_number()) return false;
   const double step = row["step"], last = static_cast<double>(start.step);
-  const bool is_due = start.validation_due && step == last && row.contains("validation_loss");
+  const bool is_due = start.validation_due && step == last && is_of_evaluation(row);
   return step <= last && !is_due;
 }
 

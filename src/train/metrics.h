@@ -16,7 +16,7 @@ using MetricsRow = std::vector<std::pair<std::string, double>>;
 class MetricsWriter {
  public:
   /// Opens or creates the file and drops what a run that continues at `start` writes again: every
-  /// line of a later step, the validation of its step when that is due, and a torn last line. A file
+  /// line of a later step, what its step was scored with when that is due, and a torn last line. A file
   /// that ends before the last of `every_steps` steps up to `start` was cut by somebody: log_warning.
   /// Throws IoError.
   MetricsWriter(std::string path, const RunPosition& start, int64_t every_steps);

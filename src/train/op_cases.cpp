@@ -18,6 +18,7 @@ using ops::GradMode;
 using Operands = OpCase::Operands;
 
 constexpr int64_t kJoinedRanks = 8;
+constexpr int64_t kPageTokens = 16;
 
 OpOperand read(DType dtype, const Shape& shape, Values values = Values::kSigned) {
   return {.dtype = dtype, .shape = shape, .access = Access::kRead, .values = values};
@@ -36,6 +37,18 @@ OpOperand part_of(OpOperand whole, int64_t touched) {
 OpOperand integers(std::vector<int32_t> values) {
   const Shape shape{static_cast<int64_t>(values.size())};
   return {.dtype = DType::kI32, .shape = shape, .integers = std::move(values)};
+}
+
+OpOperand written_integers(int64_t count) {
+  OpOperand operand = integers(std::vector<int32_t>(static_cast<size_t>(count)));
+  operand.access = Access::kWritten;
+  return operand;
+}
+/// first, first + step, ...
+OpOperand counted(int64_t count, int64_t first, int64_t step) {
+  std::vector<int32_t> values;
+  for (int64_t i = 0; i < count; ++i) values.push_back(static_cast<int32_t>(first + i * step));
+  return integers(std::move(values));
 }
 
 OpOperand random_tokens(int64_t count, int64_t vocabulary) {
@@ -81,6 +94,7 @@ class CaseList {
     split_loss();
     optimizer();
     copies();
+    decoding();
     return std::move(cases_);
   }
 
@@ -241,9 +255,10 @@ class CaseList {
         {written(acc, {logit_rows_}), read(acc, logits), targets},
         [](Stream& s, Operands v) { ops::cross_entropy_forward(s, v[0], v[1], v[2]); });
     add("cross_entropy_forward_backward", "", to_string(logits),
-        {written(acc, {logit_rows_}), written(a, logits), read(acc, logits), targets},
+        {written(acc, {logit_rows_}), written(a, logits), read(acc, logits), targets,
+         read(DType::kF64, {1})},
         [](Stream& s, Operands v) {
-          ops::cross_entropy_forward_backward(s, v[0], v[1], v[2], v[3], 1e-3);
+          ops::cross_entropy_forward_backward(s, v[0], v[1], v[2], v[3], v[4]);
         });
   }
 
@@ -261,9 +276,9 @@ class CaseList {
         [](Stream& s, Operands v) { ops::cross_entropy_join(s, v[0], v[1], v[2], v[3]); });
     add("cross_entropy_part_backward", "", to_string(logits),
         {written(a, logits), read(acc, logits), read(DType::kF64, total, Values::kPositive),
-         targets},
+         targets, read(DType::kF64, {1})},
         [whole](Stream& s, Operands v) {
-          ops::cross_entropy_part_backward(s, v[0], v[1], v[2], v[3], whole, 1e-3);
+          ops::cross_entropy_part_backward(s, v[0], v[1], v[2], v[3], whole, v[4]);
         });
   }
 
@@ -285,6 +300,10 @@ class CaseList {
         [](Stream& s, Operands v) { ops::sum(s, v[0], v[1], GradMode::kOverwrite); });
     add("sum_of_squares", "gate, up", to_string(elems), reduced,
         [](Stream& s, Operands v) { ops::sum_of_squares(s, v[0], v[1], GradMode::kOverwrite); });
+    add("sum_of_squared_differences", "gate, up", to_string(elems),
+        {written(DType::kF64, one), read(acc, elems), read(acc, elems)}, [](Stream& s, Operands v) {
+          ops::sum_of_squared_differences(s, v[0], v[1], v[2], GradMode::kOverwrite);
+        });
     add("clip_scale", "", to_string(one),
         {written(acc, one), read(DType::kF64, one, Values::kPositive)},
         [](Stream& s, Operands v) { ops::clip_scale(s, v[0], v[1], 1.0); });
@@ -302,6 +321,35 @@ class CaseList {
         [](Stream& s, Operands v) { ops::fill_zero(s, v[0]); });
     add("add", a == acc ? "" : format("{} to {}", name(a), name(acc)), to_string(x),
         {updated(acc, x), read(a, x)}, [](Stream& s, Operands v) { ops::add(s, v[0], v[1]); });
+  }
+
+  /// The next token of each sequence, whose keys fill its pages.
+  void decoding() {
+    const int64_t P = std::min(kPageTokens, d.T), pages = (d.T + P - 1) / P;
+    const Shape queries{d.B, d.Cq()}, kv{d.B * pages * P, d.Ckv()}, rows{d.N(), 2 * d.Ckv()};
+    const OpOperand all_kv = part_of(read(a, kv), d.N() * d.Ckv());
+    const auto paged = [=, dims = d](Stream& s, Operands v) {
+      const auto cut = [&](const View& x) {
+        return heads(x, dims).unflatten(0, dims.B * pages, P);
+      };
+      const ops::PagedKeys keys{.page_table = v[4].reshape({dims.B, pages}),
+                                .sequence = v[5],
+                                .begin = v[6],
+                                .end = v[7],
+                                .sink_end = {}};
+      ops::paged_attention_forward(s, heads(v[0], dims), heads(v[1], dims), {}, cut(v[2]),
+                                   cut(v[3]), keys);
+    };
+    add("paged_attention_forward", "one token", format("{} keys, {}", d.T, to_string(queries)),
+        {written(a, queries), read(a, queries), all_kv, all_kv, counted(d.B * pages, 0, 1),
+         counted(d.B, 0, 1), counted(d.B, 0, 0), counted(d.B, d.T, 0)},
+        paged, static_cast<double>(4 * d.T * d.B * d.Cq()));
+    add("copy_numbered_rows", "keys, values", to_string(rows),
+        {written(a, rows), counted(d.N(), d.N() - 1, -1), read(a, rows), counted(d.N(), 0, 1)},
+        [](Stream& s, Operands v) { ops::copy_numbered_rows(s, v[0], v[1], v[2], v[3]); });
+    const Shape logits{logit_rows_, d.V};
+    add("argmax", "", to_string(logits), {written_integers(logit_rows_), read(acc, logits)},
+        [](Stream& s, Operands v) { ops::argmax(s, v[0], v[1]); });
   }
 
   const Dims d;

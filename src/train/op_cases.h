@@ -50,7 +50,7 @@ struct OpCase {
 /// Every op of the KernelTable, some at several shapes: those of a training step on dims.B
 /// sequences of dims.T tokens with activations of `dtype`, as one rank runs it. Logits are as many
 /// rows at once as in training. The ops that only a split vocabulary needs get the whole one, of 8
-/// ranks that are joined.
+/// ranks that are joined; those of decoding, one more token of each sequence.
 std::vector<OpCase> list_op_cases(const model::Dims& dims, DType dtype, Device device = {});
 
 }  // namespace lckv::train

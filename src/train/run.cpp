@@ -13,8 +13,12 @@
 #include "lckv/comm/agreement.h"
 #include "lckv/config/load.h"
 #include "lckv/train/data_fingerprint.h"
+#include "lckv/train/device.h"
+#include "lckv/train/evaluation_data.h"
+#include "lckv/train/kernel_choice.h"
 #include "lckv/train/lr_schedule.h"
 #include "lckv/train/precision.h"
+#include "lckv/train/run_evaluation.h"
 #include "lckv/train/run_inputs.h"
 #include "lckv/train/run_lock.h"
 #include "lckv/train/run_memory.h"
@@ -31,6 +35,12 @@ namespace {
 
 model::TokenBatch view_of(const data::Batch& batch) {
   return {batch.tokens, batch.targets, batch.first_key};
+}
+
+/// A loss of the other kind is none to compare with: the first one of a kind is the best.
+bool is_better(const ValidationMark& now, const std::optional<ValidationMark>& best) {
+  if (!std::isfinite(now.loss)) return false;
+  return !best || best->is_exact != now.is_exact || now.loss < best->loss;
 }
 
 /// One run from its start or last saved state to its end.
@@ -107,6 +117,9 @@ class Run {
       data_ = data_fingerprint(config_.data.train);
     });
     require_equal_runs(world_, config_);
+    if (!config_.eval.is_on()) return;
+    in_start_up([&] { evaluation_.emplace(config_, inputs_->micro.B, threads_); });
+    comm::require_equal_texts(world_, "what is evaluated", evaluation_->fingerprint);
   }
 
   void start() {
@@ -123,6 +136,8 @@ class Run {
                                           config::to_yaml(config_));
       }
       report_.emplace(config_, memory_->rates(), position_, writes(), *status_);
+      if (!evaluation_) return;
+      for (const std::string& warning : evaluation_->warnings) report_->warn(warning);
     });
     status_->begin();
   }
@@ -148,10 +163,11 @@ class Run {
   void loop() {
     result_.validation_loss = std::numeric_limits<double>::quiet_NaN();
     watch_.enter(RunState::kTraining);
-    if (position_.validation_due) make_up_for_validation();
+    if (position_.validation_due) make_up_for_evaluation();
     while (!is_last() && !stopped()) {
       if (!one_step()) break;
-      const bool improved = (due(config_.validation.every_steps) || is_last()) && validate();
+      const bool improved =
+          evaluate(due(config_.validation.every_steps) || is_last(), tasks_are_due());
       if (is_last() || (improved && config_.checkpoint.keep_best)) {
         save();
       } else if (due(config_.checkpoint.every_steps)) {
@@ -164,6 +180,7 @@ class Run {
 
   void finish() {
     report_->finish_line();
+    result_.graph_launches = trainer().network().graph_launches();
     if (result_.stopped) {
       result_.reason = watch_.agreed_reason();
       save();
@@ -173,7 +190,7 @@ class Run {
     saver_->finish();
     report_saves();
     ranks_.world->barrier("run is saved");  // before any rank says that the run has ended
-    log_info(format("peak memory{} {}, planned {} for tensors",
+    log_info(format("peak memory{} {}, planned {}",
                     device_.kind == DeviceKind::kCpu ? "" : " in use on the GPU",
                     human_bytes(double(used_bytes(device_))),
                     human_bytes(double(memory_->planned_bytes()))));
@@ -228,25 +245,27 @@ class Run {
     if (!is_finite) report_->not_finite(position_, step);
   }
 
-  /// That of the state which this run continues from. It is saved anew, as one that is validated.
-  void make_up_for_validation() {
-    validate();
+  bool tasks_are_due() const { return due(config_.eval.every_steps) || is_last(); }
+
+  /// What the state that this run continues from misses. It is saved anew, as one that has it.
+  void make_up_for_evaluation() {
+    evaluate(true, tasks_are_due());
     if (!position_.validation_due) save();
   }
 
-  /// Whether the loss fell below all before. When a stop request comes in between, the validation
-  /// stays due and a continued run begins with it.
-  bool validate() {
-    if (!inputs_->validation) return false;
-    position_.validation_due = true;
-    const RunWatch::Phase phase(watch_, RunState::kValidating);
-    eval::PerplexityResult scored;
+  /// Scores the state on the validation data and the tasks, if there are any. Whether the validation
+  /// loss fell below all before. When a stop request comes in between, both stay due and a continued
+  /// run begins with them.
+  bool evaluate(bool on_validation, bool on_tasks) {
+    on_validation = on_validation && inputs_->validation;
+    on_tasks = on_tasks && evaluation_ && !evaluation_->tasks.empty();
+    position_.validation_due = on_validation || on_tasks;
+    bool improved = false;
     try {
-      scored = memory_->objects().scorer->score(stream_, trainer().weights(), *inputs_->validation,
-                                                &watch_.stop(),
-                                                [](int64_t, int64_t) { note_progress(); });
+      if (on_validation) improved = validate();
+      if (on_tasks) ask_tasks();
     } catch (const Interrupted&) {
-      return false;
+      return improved;
     } catch (const comm::AgreedError&) {
       save_before_throwing();  // damaged validation data must not cost the training
       throw;
@@ -255,13 +274,30 @@ class Run {
       throw;
     }
     position_.validation_due = false;
-    position_.validation = {position_.step, scored.mean_nll};
-    const bool improved = std::isfinite(scored.mean_nll) &&
-                          (!position_.best || scored.mean_nll < position_.best->loss);
-    if (improved) position_.best = position_.validation;
-    result_.validation_loss = scored.mean_nll;
-    report_->validated(position_, scored);
     return improved;
+  }
+
+  bool validate() {
+    const RunWatch::Phase phase(watch_, RunState::kValidating);
+    RunObjects& objects = memory_->objects();
+    const Validation validation = train::validate(
+        stream_, *objects.scorer, objects.evaluation ? objects.evaluation->exact() : nullptr,
+        trainer().weights(), *inputs_->validation, evaluation_ ? &*evaluation_ : nullptr, ranks_,
+        watch_.stop());
+    position_.validation = {position_.step, validation.own.mean_nll};
+    const ValidationMark now{position_.step, validation.choosing_loss(),
+                             validation.exact.has_value()};
+    const bool improved = is_better(now, position_.best);
+    if (improved) position_.best = now;
+    result_.validation_loss = validation.own.mean_nll;
+    report_->validated(position_, validation);
+    return improved;
+  }
+
+  void ask_tasks() {
+    const RunWatch::Phase phase(watch_, RunState::kEvaluating);
+    report_->evaluated(position_, train::ask_tasks(stream_, *memory_->objects().evaluation->tasks(),
+                                                   *evaluation_, watch_.stop()));
   }
 
   /// What is to stand when the run ends or is looked for later is never skipped: hence kWait.
@@ -303,7 +339,8 @@ class Run {
   DType dtype_;
   Stream stream_;
   std::optional<RunInputs> inputs_;
-  std::string data_;  // fingerprint of the training stores as opened
+  std::string data_;                          // fingerprint of the training stores as opened
+  std::optional<EvaluationData> evaluation_;  // where section `eval:` asks for any
   // The background save that saver_ waits for at its end still needs the two: nobody else may
   // write into the folder before.
   std::optional<RunLock> lock_;

@@ -16,6 +16,7 @@ struct RunResult {
   bool stopped = false;        // early, with everything saved: the same call continues
   bool in_start_up = false;    // before a step was done: there was nothing to save
   std::string reason;          // why: "signal SIGTERM"
+  int64_t graph_launches = 0;  // micro-batches of this call that were launched as recorded graphs
 };
 
 /// Trains a run to its last step: plans and prints the memory, starts or continues (from the newest

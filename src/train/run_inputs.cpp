@@ -14,12 +14,6 @@ data::SequenceShare share_of(const config::TrainConfig& train, const comm::Grid&
   return {train.sequences_per_step, grid.dp_rank() * count, (grid.dp_rank() + 1) * count};
 }
 
-/// At least one sequence; 0 is all.
-int64_t validation_tokens(const config::RunConfig& config) {
-  const int64_t tokens = config.validation.tokens;
-  return tokens > 0 ? std::max(tokens, config.data.sequence_tokens) : 0;
-}
-
 void require_vocabulary(const config::RunConfig& config, const data::TokenStoreInfo& info,
                         const std::string& path) {
   if (info.vocab_size <= config.model.vocab_size) return;
@@ -44,6 +38,11 @@ MicroBatches micro_batches(const config::TrainConfig& train, int64_t copies) {
   const int64_t own = train.sequences_per_step / copies;
   const int64_t B = train.micro_batch_sequences > 0 ? train.micro_batch_sequences : own;
   return {B, own / B};
+}
+
+int64_t validation_tokens(const config::RunConfig& config) {
+  const int64_t tokens = config.validation.tokens;
+  return tokens > 0 ? std::max(tokens, config.data.sequence_tokens) : 0;
 }
 
 RunInputs::RunInputs(const config::RunConfig& config, const comm::Grid& grid)

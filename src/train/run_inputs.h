@@ -15,6 +15,9 @@ struct MicroBatches {
 };
 MicroBatches micro_batches(const config::TrainConfig& train, int64_t copies);
 
+/// How many validation tokens are scored: at least a sequence; 0: all of the store.
+int64_t validation_tokens(const config::RunConfig& config);
+
 /// What a run reads: this rank's share of the training sequences, and the validation data.
 struct RunInputs {
   /// Opens the stores and refuses those whose tokenizer is not the model's or not the same. Throws

@@ -11,6 +11,7 @@ namespace lckv::train {
 struct ValidationMark {
   int64_t step = 0;
   double loss = 0;
+  bool is_exact = false;  // the loss is that of the fixed point, not of the passes of training
 };
 
 /// Where a run stands between two steps, beside its tensors.
@@ -21,8 +22,9 @@ struct RunPosition {
   double lr = 0;          // of the last step
   int64_t skipped = 0;    // updates left out so far, and of these not finite just before
   int64_t nonfinite_in_row = 0;
-  bool validation_due = false;                     // the validation after this step was interrupted
-  std::optional<ValidationMark> validation, best;  // the last one; the one of lowest loss
+  bool validation_due = false;  // the validation or evaluation after this step was interrupted
+  // The last one, in the passes of training; the one of lowest loss, of the kind that chooses.
+  std::optional<ValidationMark> validation, best;
   SpikeDetector::State spikes;
 };
 

@@ -6,6 +6,7 @@
 #include "lckv/kernels/table.h"
 #include "lckv/model/dims.h"
 #include "lckv/train/data_fingerprint.h"
+#include "lckv/train/device.h"
 #include "lckv/train/precision.h"
 
 namespace lckv::train {

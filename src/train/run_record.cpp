@@ -10,7 +10,7 @@
 #include "lckv/base/version.h"
 #include "lckv/kernels/cpu_threads.h"
 #include "lckv/kernels/table.h"
-#include "lckv/train/precision.h"
+#include "lckv/train/device.h"
 
 namespace lckv::train {
 
@@ -36,13 +36,14 @@ std::string now_utc() {
 
 ordered_json to_json(const std::optional<ValidationMark>& mark) {
   if (!mark) return nullptr;
-  return {{"step", mark->step}, {"loss", mark->loss}};
+  return {{"step", mark->step}, {"loss", mark->loss}, {"exact", mark->is_exact}};
 }
 
 std::optional<ValidationMark> mark_from(const ordered_json& json) {
   if (json.is_null()) return std::nullopt;
   const auto& loss = json.at("loss");  // null where it was not finite
-  return ValidationMark{json.at("step"), loss.is_null() ? std::nan("") : loss.get<double>()};
+  return ValidationMark{json.at("step"), loss.is_null() ? std::nan("") : loss.get<double>(),
+                        json.value("exact", false)};  // of older states: none is
 }
 
 ordered_json to_json(const SpikeDetector::State& spikes) {

@@ -4,6 +4,7 @@
 #include "lckv/base/process.h"
 #include "lckv/base/text.h"
 #include "lckv/comm/agreement.h"
+#include "lckv/train/evaluation_report.h"
 
 namespace lckv::train {
 
@@ -17,6 +18,10 @@ bool spoils_training(const NonFiniteReport& report) {
     tensors += report.tensors[static_cast<size_t>(kind)];
   }
   return tensors > 0;
+}
+
+StatusPage::Best page_best(const ValidationMark& best) {
+  return {best.step, best.loss, best.is_exact};
 }
 
 }  // namespace
@@ -36,7 +41,7 @@ RunReport::RunReport(const config::RunConfig& config, const RunRates& rates,
   status_.update([&](StatusPage& page) {
     page.step = start.step;
     page.tokens = start.sequences * config.data.sequence_tokens;
-    if (start.best) page.best = {start.best->step, start.best->loss};
+    if (start.best) page.best = page_best(*start.best);
   });
 }
 
@@ -90,20 +95,27 @@ void RunReport::step(const RunPosition& position, const StepResult& step, double
                    {"step_s", step_s}});
 }
 
-void RunReport::validated(const RunPosition& position, const eval::PerplexityResult& scored) {
+void RunReport::validated(const RunPosition& position, const Validation& validation) {
   if (!speaks_) return;
-  metrics_->write({{"step", static_cast<double>(position.step)},
-                   {"validation_loss", scored.mean_nll},
-                   {"validation_perplexity", scored.perplexity},
-                   {"validation_tokens", static_cast<double>(scored.scored_tokens)}});
+  metrics_->write(validation_row(position.step, validation));
   finish_line();
-  log_info(format("step {}: validation loss {:.4f}, perplexity {:.3f} over {} tokens ({:.1f} s)",
-                  position.step, scored.mean_nll, scored.perplexity,
-                  with_thousands(scored.scored_tokens), scored.elapsed_s));
+  log_info(format("step {}: {}", position.step, to_text(validation)));
   status_.update([&](StatusPage& page) {
-    page.last_validation = {position.step, std::chrono::system_clock::now(), scored.mean_nll};
-    if (position.best) page.best = {position.best->step, position.best->loss};
+    page.last_validation = {position.step, std::chrono::system_clock::now(),
+                            validation.own.mean_nll,
+                            validation.exact ? validation.exact->loss : StatusPage::kUnknown};
+    if (position.best) page.best = page_best(*position.best);
   });
+}
+
+void RunReport::evaluated(const RunPosition& position, const std::vector<TaskScores>& scores) {
+  if (!speaks_) return;
+  metrics_->write(evaluation_row(position.step, scores));
+  finish_line();
+  for (const TaskScores& task : scores) {
+    if (!task.error.empty()) warn(format("step {}: {}", position.step, task.error));
+    log_info(format("step {}: {}", position.step, to_text(task)));
+  }
 }
 
 void RunReport::spike(const RunPosition& position, const Spike& spike, bool applied) {

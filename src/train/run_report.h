@@ -5,9 +5,9 @@
 
 #include "lckv/base/clock.h"
 #include "lckv/checkpoint/background_saver.h"
-#include "lckv/eval/perplexity.h"
 #include "lckv/train/metrics.h"
 #include "lckv/train/progress.h"
+#include "lckv/train/run_evaluation.h"
 #include "lckv/train/run_position.h"
 #include "lckv/train/run_saver.h"
 #include "lckv/train/run_status.h"
@@ -30,7 +30,11 @@ class RunReport {
             bool speaks, RunStatus& status);
 
   void step(const RunPosition& position, const StepResult& step, double step_s);
-  void validated(const RunPosition& position, const eval::PerplexityResult& scored);
+  void validated(const RunPosition& position, const Validation& validation);
+  /// `scores` on the tasks.
+  void evaluated(const RunPosition& position, const std::vector<TaskScores>& scores);
+  /// A warning on stderr, and in status.json.
+  void warn(const std::string& message);
   void spike(const RunPosition& position, const Spike& spike, bool applied);
   /// Warns of an update that was left out because something was not finite; throws AgreedError
   /// (kDiverged) after too many in a row, or when it is the weights or the optimizer's tensors.
@@ -44,7 +48,6 @@ class RunReport {
 
  private:
   bool due(int64_t step, int64_t every_steps) const;
-  void warn(const std::string& message);
 
   const config::RunConfig& config_;
   RunRates rates_;

@@ -40,6 +40,10 @@ RunObjects::RunObjects(Arena& arena, const config::RunConfig& config, DType dtyp
     scorer =
         std::make_unique<eval::Scorer>(arena, config.model, scorer_options(config, dtype, ranks));
   }
+  if (config.eval.is_on()) {
+    evaluation = std::make_unique<EvaluationScorers>(config, trainer.weights(), ranks,
+                                                     arena.device(), arena.is_planning());
+  }
   if (!config.checkpoint.asynchronous) return;
   if (arena.device().kind == DeviceKind::kCpu) {
     snapshot = std::make_unique<StateSnapshot>(arena, trainer);

@@ -33,10 +33,15 @@ Json to_object(const StatusPage::Save& save) {
 }
 
 Json to_object(const StatusPage::Validation& validation) {
-  return {{"step", validation.step}, {"time", to_text(validation.time)}, {"loss", validation.loss}};
+  return {{"step", validation.step},
+          {"time", to_text(validation.time)},
+          {"loss", validation.loss},
+          {"exact_loss", validation.exact_loss}};
 }
 
-Json to_object(const StatusPage::Best& best) { return {{"step", best.step}, {"loss", best.loss}}; }
+Json to_object(const StatusPage::Best& best) {
+  return {{"step", best.step}, {"loss", best.loss}, {"exact", best.exact}};
+}
 
 Json to_object(const StatusPage::SlowestRank& slowest) {
   return {{"rank", slowest.rank}, {"age_s", slowest.age_s}};
@@ -64,6 +69,8 @@ const char* name(RunState state) {
       return "training";
     case RunState::kValidating:
       return "validating";
+    case RunState::kEvaluating:
+      return "evaluating";
     case RunState::kSaving:
       return "saving";
     case RunState::kFinished:

@@ -13,6 +13,7 @@ enum class RunState {
   kStarting,
   kTraining,
   kValidating,
+  kEvaluating,  // on tasks
   kSaving,
   kFinished,  // the last three are final
   kStopped,
@@ -26,8 +27,8 @@ bool is_final(RunState state);
 /// What `status.json` tells: one JSON object in UTF-8. What is not known yet, or not finite, is
 /// null. Times are ISO 8601 in UTC, "2026-11-26T10:55:36.123Z".
 ///
-///   state                starting | training | validating | saving | finished (all steps done) |
-///                        stopped (to be continued by the same command) | failed
+///   state                starting | training | validating | evaluating | saving | finished (all
+///                        steps done) | stopped (to be continued by the same command) | failed
 ///   message              stopped: the reason, "signal SIGTERM"; failed: the error; else ""
 ///   pid, host            of rank 0, which writes the page
 ///   ranks, grid          their number; "dp 2 x tp 2"
@@ -40,8 +41,10 @@ bool is_final(RunState state);
 ///   tokens_per_s, eta_s  of the last step; seconds to the last step at the pace so far
 ///   last_save            {step, time, lost_s, written_s}: when it stood on the disk, how long
 ///                        training waited for it, how long it took in all
-///   last_validation      {step, time, loss}
-///   best                 {step, loss} of the lowest validation loss
+///   last_validation      {step, time, loss, exact_loss}: in the passes of training, and at the
+///                        fixed point of the iterated layers where that is computed
+///   best                 {step, loss, exact} of the lowest validation loss, which is the exact one
+///                        where that is computed
 ///   health               {skipped_updates, spikes, slowest_rank, messages}: counts of this process;
 ///                        {rank, age_s}, the rank that was heard of longest ago; the newest warnings
 ///
@@ -62,10 +65,12 @@ struct StatusPage {
     int64_t step = 0;
     Time time;
     double loss = kUnknown;
+    double exact_loss = kUnknown;
   };
   struct Best {
     int64_t step = 0;
     double loss = kUnknown;
+    bool exact = false;
   };
   struct SlowestRank {
     int rank = 0;

@@ -58,6 +58,14 @@ std::vector<Interval> waits_for(const std::string& lane, const std::vector<Timel
   return waits;
 }
 
+CommTimes comm_times(const comm::DeviceTimes& times) {
+  return {.blocking_s = times.blocking_s,
+          .waited_s = times.waited_s,
+          .started_s = times.started_s,
+          .hidden_s = times.started_s - times.awaited_s,
+          .awaited_s = times.awaited_s};
+}
+
 }  // namespace
 
 CommTimes& CommTimes::operator+=(const CommTimes& other) {
@@ -75,14 +83,27 @@ CommTimes total(const StepComm& comm) {
   return sum;
 }
 
-StepComm measure_comm(const std::vector<TimelineSpan>& spans,
-                      const std::map<std::string, comm::Traffic>& traffic) {
+bool is_measured_on_device(const StepComm& comm) {
+  return std::any_of(comm.begin(), comm.end(),
+                     [](const auto& of_label) { return of_label.second.on_device; });
+}
+
+StepComm measure_comm(const std::vector<TimelineSpan>& all_spans,
+                      const std::map<std::string, comm::Traffic>& traffic,
+                      const std::map<std::string, comm::DeviceTimes>& on_device) {
+  std::vector<TimelineSpan> spans = all_spans;
+  std::erase_if(spans, [&](const TimelineSpan& span) { return on_device.contains(span.name); });
   StepComm result;
   for (const auto& [label, counted] : traffic) {
     result[label] = {.collective = comm::name(counted.kind),
                      .calls = counted.calls,
                      .sent_bytes = counted.sent_bytes,
+                     .on_device = false,
                      .times = {}};
+  }
+  for (const auto& [label, times] : on_device) {
+    result[label].on_device = true;
+    result[label].times = comm_times(times);
   }
   std::map<std::string, std::vector<Interval>> waits;  // by lane
   for (const TimelineSpan& span : spans) {

@@ -1,11 +1,17 @@
 #include <array>
 #include <cstdlib>
+#include <map>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "lckv/base/timeline.h"
+#include "lckv/comm/agreement.h"
 #include "lckv/comm/communicators.h"
+#include "lckv/comm/device_times.h"
 #include "lckv/mpi_test/world.h"
 #include "lckv/tensor/cuda_runtime.h"
 #include "lckv/tensor/graph.h"
@@ -33,13 +39,16 @@ bool has_cuda() {
   return has;
 }
 
+/// NCCL was told to take ranks that share a GPU.
+bool shares_gpus() { return std::getenv("LCKV_NCCL_SHARED_GPU") != nullptr; }
+
 /// A group of all ranks, each on a GPU: over NCCL where each has its own, staged over MPI always.
 class OnDevice : public testing::TestWithParam<DevicePath> {
  protected:
   void SetUp() override {
     if (!has_cuda()) GTEST_SKIP() << cuda::why_no_device();
     const int gpus = cuda::device_count();
-    if (GetParam() == DevicePath::kNccl && gpus < world().local_size()) {
+    if (GetParam() == DevicePath::kNccl && gpus < world().local_size() && !shares_gpus()) {
       GTEST_SKIP() << world().local_size() << " ranks on " << gpus << " GPUs";
     }
     device_ = {DeviceKind::kCuda, world().local_rank() % gpus};
@@ -211,11 +220,60 @@ TEST_P(OnDevice, RecordedCollectivesRunAtEveryLaunch) {
   EXPECT_TRUE(equal(x.view(), expected(DType::kI64, 20000)));
 }
 
-TEST(OnSharedDevices, NcclIsRefusedAndMpiTaken) {
+TEST_P(OnDevice, TheDeviceTimesWhatItRunsWhileATimelineRuns) {
+  if (GetParam() != DevicePath::kNccl) return;
+  const int64_t part = 100000;
+  const Buffer x = own_data(DType::kF32, part * size());
+  const View own = x.view().slice(0, part * rank(), part * (rank() + 1));
+  group().all_reduce(stream_, x.view(), ReduceOp::kSum, "before");
+  start_timeline();
+  const double begin_s = timeline_now_s();
+  group().all_reduce(stream_, x.view(), ReduceOp::kSum, "sum");
+  Pending pending = group().start_reduce_scatter(stream_, own, x.view(), "scatter");
+  pending.finish();
+  stream_.synchronize();
+  const double all_s = timeline_now_s() - begin_s;
+  stop_timeline();
+  const std::map<std::string, DeviceTimes> times = take_device_times(group());
+  EXPECT_EQ(times.size(), 2u);
+  const DeviceTimes& sum = times.at("sum");
+  const DeviceTimes& scatter = times.at("scatter");
+  EXPECT_GT(sum.blocking_s, 0);
+  EXPECT_EQ(sum.started_s, 0);
+  EXPECT_GT(scatter.started_s, 0);
+  EXPECT_GT(scatter.waited_s, 0);
+  EXPECT_LE(scatter.awaited_s, scatter.started_s);
+  EXPECT_EQ(scatter.blocking_s, 0);
+  EXPECT_LE(sum.blocking_s + scatter.waited_s, 1.01 * all_s);  // two clocks
+  EXPECT_TRUE(take_device_times(group()).empty());
+}
+
+/// A failed group is given up alone.
+TEST_P(OnDevice, AGroupGivenUpLeavesTheOthersWhole) {
+  if (GetParam() != DevicePath::kNccl) return;
+  try {
+    const auto other = world().split_over_nccl("other", 0, device_);
+    throw CommError("left by all");
+  } catch (const CommError&) {
+  }
+  const Buffer x = own_data(DType::kF32, 1000);
+  group().all_reduce(stream_, x.view(), ReduceOp::kSum, "test");
+  EXPECT_TRUE(equal(x.view(), expected(DType::kF32, 1000)));
+}
+
+TEST(OnSharedDevices, NcclIsAskedAndItsRefusalToldToAllRanks) {
   if (!has_cuda()) GTEST_SKIP() << cuda::why_no_device();
+  if (shares_gpus()) GTEST_SKIP() << "NCCL was told to take ranks that share a GPU";
   const Device shared{DeviceKind::kCuda, 0};
   const Grid grid = make_grid(world().size(), world().rank(), 1, 0);
-  EXPECT_THROW(make_communicators(world(), grid, 1, shared, DevicePath::kNccl), CommError);
+  try {
+    make_communicators(world(), grid, 1, shared, DevicePath::kNccl);
+    ADD_FAILURE() << "taken";
+  } catch (const AgreedError& error) {
+    EXPECT_EQ(error.exit_code(), ExitCode::kComm);
+    EXPECT_THAT(error.what(), testing::HasSubstr("ncclCommInitRank"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("parallel.device_comm: mpi"));
+  }
   EXPECT_FALSE(make_communicators(world(), grid, 1, shared, DevicePath::kAuto).over_nccl);
 }
 

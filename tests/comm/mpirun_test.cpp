@@ -191,6 +191,31 @@ TEST_F(Stall, NamesBothSidesOfDifferentCollectives) {
                    "all_reduce \"gradients\", 4.00 MiB"));
 }
 
+/// MPI tells lengths.
+TEST_F(Stall, IsNotAwaitedWhereSizesDiffer) {
+  const Outcome outcome = play("sums_less", 1);
+  EXPECT_EQ(outcome.exit_code, 7) << outcome.output;
+  EXPECT_LT(outcome.took_s, kTimeout_s + kUntilAllAreGone_s);
+  EXPECT_THAT(outcome.output,
+              HasSubstr("rank 1 of the group sent 524288 bytes where this rank expects 1048576"));
+}
+
+TEST_F(Stall, IsNotAwaitedWhereARankDies) {
+  const Outcome outcome = play("dies", 1);
+  EXPECT_EQ(outcome.exit_code, 137) << outcome.output;
+  EXPECT_LT(outcome.took_s, kTimeout_s + kUntilAllAreGone_s);
+  EXPECT_THAT(outcome.output, HasSubstr("process rank 1"));
+  for (int rank = 0; rank < kRanks; ++rank) EXPECT_FALSE(stays(rank)) << rank;
+}
+
+TEST_F(Stall, IsNotAwaitedWhereARankFails) {
+  const Outcome outcome = play("fails", 1);
+  EXPECT_EQ(outcome.exit_code, 5) << outcome.output;
+  EXPECT_LT(outcome.took_s, kTimeout_s + kUntilAllAreGone_s);
+  EXPECT_THAT(outcome.output, HasSubstr("disk full"));
+  for (int rank = 0; rank < kRanks; ++rank) EXPECT_FALSE(stays(rank)) << rank;
+}
+
 TEST_F(Stall, FollowsAChainOfGroupsToItsEnd) {
   const Outcome outcome = play("holds_up_a_chain", 3);
   expect_end(outcome);

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "lckv/config/keys.h"
 #include "run_file.h"
 
 namespace lckv::config {
@@ -45,6 +46,36 @@ validation: {every_steps: 5}
   EXPECT_EQ(run.optimizer.lr, 3e-4);
   EXPECT_EQ(run.schedule.kind, Schedule::kWsd);
   EXPECT_EQ(run.validation.every_steps, 5);
+}
+
+TEST_F(LoadRun, ReadsTheEvaluationSection) {
+  const RunConfig run = load(std::string(kSmallestRun) + R"(eval:
+  every_steps: 100
+  tasks: [piqa, arc_easy]
+  task_files:
+    piqa: valid.jsonl
+    arc_easy: "easy.jsonl.gz"
+  questions: world.jsonl
+  limit: 0.5
+  compat: lmeval-head
+  exact_tokens: 4096
+)");
+  EXPECT_TRUE(run.eval.is_on());
+  EXPECT_THAT(run.eval.tasks, ElementsAre("piqa", "arc_easy"));
+  EXPECT_EQ(run.eval.task_files, (TextMap{{"piqa", "valid.jsonl"}, {"arc_easy", "easy.jsonl.gz"}}));
+  EXPECT_THAT(run.eval.questions, ElementsAre("world.jsonl"));
+  EXPECT_EQ(run.eval.exact_validation, ExactValidation::kAuto);
+  EXPECT_EQ(run.eval.exact_tokens, 4096);
+  EXPECT_EQ(run.eval.compat, "lmeval-head");
+  EXPECT_FALSE(load(kSmallestRun).eval.is_on());
+}
+
+TEST_F(LoadRun, RefusesAMapThatIsNoneOrNamesAKeyTwice) {
+  for (const char* const map : {"[a, b]", "a.jsonl", "{piqa: [a]}", "{piqa: a, piqa: b}", ""}) {
+    EXPECT_THAT(mistakes(with("eval", std::string("task_files: ") + map)),
+                ElementsAre(HasSubstr("eval.task_files: must be a map of names to texts")))
+        << map;
+  }
 }
 
 TEST_F(LoadRun, NamesTenMistakesInOneMessage) {

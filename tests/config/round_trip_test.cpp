@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include <gtest/gtest.h>
 
 #include "lckv/base/random.h"
@@ -44,6 +46,10 @@ struct Randomize {
   void operator()(std::vector<std::string>* field) const {
     field->assign(1 + dice.below(3), "");
     for (std::string& item : *field) item = dice.text();
+  }
+  void operator()(TextMap* field) const {
+    field->clear();
+    for (uint64_t i = dice.below(3); i > 0; --i) (*field)[dice.text()] = dice.text();
   }
   void operator()(int64_t* field) const { *field = integer(); }
   void operator()(uint64_t* field) const { *field = dice.bits(); }
@@ -106,6 +112,20 @@ void make_grid_valid(RunConfig& run, Dice& dice) {
   run.train.micro_batch_sequences = dice.below(2) == 0 ? 0 : run.train.sequences_per_step / data;
 }
 
+/// Tasks that have their files, in a section that is used.
+void make_eval_valid(RunConfig& run) {
+  EvalConfig& e = run.eval;
+  e.every_steps = std::max<int64_t>(e.every_steps, 0);
+  e.limit = std::floor(e.limit);
+  for (size_t i = 0; i < e.tasks.size(); ++i) e.tasks[i] += std::to_string(i);
+  for (TextMap* map : {&e.task_files, &e.fewshot_files}) {
+    TextMap files;
+    for (const auto& [name, file] : *map) files[e.tasks[files.size() % e.tasks.size()]] = file;
+    *map = files;
+  }
+  if (e.task_data.empty()) e.task_data = "tasks";
+}
+
 /// Every field random, then mended until the cross-field rules hold.
 RunConfig random_run(uint64_t seed) {
   RunConfig run;
@@ -114,6 +134,7 @@ RunConfig random_run(uint64_t seed) {
   make_valid(run.model, dice);
   run.model.use_sequential = false;
   make_grid_valid(run, dice);
+  make_eval_valid(run);
   run.train.steps += 2;
   if (dice.below(2) == 0) run.schedule.warmup_steps = 0;
   run.schedule.warmup_steps %= run.train.steps;

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "lckv/config/keys.h"
 #include "run_file.h"
 
 namespace lckv::config {
@@ -149,6 +150,53 @@ TEST(Validate, RefusesNumbersThatNoFileCouldHold) {
 TEST(Validate, TheBestStateNeedsValidationData) {
   EXPECT_THAT(after([](RunConfig& r) { r.checkpoint.keep_best = true; }),
               ElementsAre("checkpoint.keep_best: is true, but data.validation names no store"));
+}
+
+TEST(Validate, AnEvaluationHasSomethingToDo) {
+  EXPECT_THAT(after([](RunConfig& r) { r.eval.every_steps = 0; }),
+              ElementsAre(HasSubstr("eval.every_steps: is 0, but neither eval.tasks, ")));
+  EXPECT_THAT(after([](RunConfig& r) { r.eval.questions = {"q.jsonl"}; }),
+              ElementsAre("eval.every_steps: is -1, which evaluates nothing, but eval.questions "
+                          "names q.jsonl"));
+  EXPECT_THAT(after([](RunConfig& r) {
+                r.eval.every_steps = 5;
+                r.eval.questions = {"q.jsonl"};
+              }),
+              IsEmpty());
+  EXPECT_THAT(after([](RunConfig& r) {
+                r.eval.every_steps = 0;
+                r.eval.exact_validation = ExactValidation::kTrue;
+              }),
+              ElementsAre("eval.exact_validation: is true, but data.validation names no store"));
+}
+
+TEST(Validate, EveryTaskHasItsFileAndEveryFileItsTask) {
+  const auto tasks = [](const std::vector<std::string>& names, const TextMap& files,
+                        int64_t shots) {
+    return after([&](RunConfig& r) {
+      r.eval.every_steps = 0;
+      r.eval.questions = {"q.jsonl"};
+      r.eval.tasks = names;
+      r.eval.task_files = files;
+      r.eval.num_fewshot = shots;
+    });
+  };
+  EXPECT_THAT(tasks({"piqa"}, {{"piqa", "a"}}, 2), IsEmpty());
+  EXPECT_THAT(tasks({"piqa"}, {}, 0), ElementsAre(HasSubstr("eval.tasks: piqa has no file")));
+  EXPECT_THAT(tasks({"piqa", "piqa"}, {{"piqa", "a"}}, 0),
+              ElementsAre("eval.tasks: names piqa twice"));
+  EXPECT_THAT(tasks({"piqa"}, {{"piqa", "a"}, {"boolq", "b"}}, 0),
+              ElementsAre("eval.task_files: boolq is for no task of eval.tasks"));
+  EXPECT_THAT(tasks({}, {}, 3), ElementsAre(HasSubstr("eval.num_fewshot: is 3")));
+}
+
+TEST(Validate, ALimitIsANumberOfDocumentsOrAPartOfThem) {
+  const auto limit = [](double value) {
+    return after([&](RunConfig& r) { r.eval.limit = value; });
+  };
+  EXPECT_THAT(limit(0.25), IsEmpty());
+  EXPECT_THAT(limit(12), IsEmpty());
+  EXPECT_THAT(limit(1.5), ElementsAre(HasSubstr("eval.limit: 1.5 is neither")));
 }
 
 TEST(Validate, SpikesNeedAWindowThatSaysSomething) {

@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # Everything that needs a GPU, on a machine that has one, from a folder made by
-#   tools/bundle.sh FOLDER lckv test_kernels test_cuda golden_check mpi_test_comm
-#   usage: tests/cuda/run_all.sh FOLDER RESULTS [laws] [sanitizer] [speed] [cudnn] [ranks]     default: all
+#   tools/bundle.sh FOLDER lckv test_kernels test_cuda golden_check mpi_test_comm stall_program
+#   usage: tests/cuda/run_all.sh FOLDER RESULTS [laws] [sanitizer] [speed] [cudnn] [ranks] [nccl_faults] [nccl_shared_gpu]     default: all
 # laws: every op, golden numbers, whole runs. sanitizer: memcheck and racecheck on the ops. speed: ops and training steps. cudnn: its attention, law and speed. ranks: grids on
 # as many ranks as there are GPUs (NCCL), or, where there is one, on 2 and 4 ranks that share it (staged through the host).
+# nccl_faults: ranks over NCCL that stop, die or go astray; needs two GPUs. nccl_shared_gpu: NCCL itself between two ranks on one GPU, where it can be talked into that.
 # RESULTS gets a log of each part, JSON of the measurements and clocks.csv. Exit 0: all passed.
 set -uo pipefail
-[ $# -ge 2 ] || { sed -n '2,8p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,9p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 folder=$(realpath "$1")
 mkdir -p "$2"
 results=$(realpath "$2")
 shift 2
 parts=("${@:-laws}")
-[ $# -gt 0 ] || parts=(laws sanitizer speed cudnn ranks)
+[ $# -gt 0 ] || parts=(laws sanitizer speed cudnn ranks nccl_faults nccl_shared_gpu)
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 export LCKV_REQUIRE_CUDA=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 gpus=$(nvidia-smi --list-gpus | wc -l)
@@ -32,6 +33,8 @@ part() {
 ranks() {
   LCKV_TEST_RANKS=$1 OMP_NUM_THREADS=1 "$folder/mpirun" -n "$1" --oversubscribe --bind-to none -x LCKV_CUDA_PATH -x LCKV_REQUIRE_CUDA -x LCKV_TEST_RANKS "${@:2}"
 }
+# left_out NAME REASON
+left_out() { printf '%-34s %-8s ******** %s\n' "$1" "LEFT OUT" "$2"; }
 export -f ranks
 export folder
 
@@ -89,9 +92,49 @@ ranks_part() {
   part grid_dp2_x_tp2_one_gpu 200 bash -c 'ranks "$@"' - 4 "$folder/golden_check" "${on_grids[@]}" --device cuda --tensor 2 --sequence
 }
 
+nccl_faults() {
+  if [ "$gpus" -lt 2 ]; then
+    left_out nccl_faults "needs two GPUs, this machine has $gpus"
+    return
+  fi
+  part nccl_faults 400 tests/cuda/nccl_faults.sh "$folder"
+}
+
+# Two ranks on the first GPU, which NCCL is to take: as 2.30 and later allow, or as ranks of two machines, over the loopback interface.
+#   sharing_ranks multi_rank|two_hosts PROGRAM...
+sharing_ranks() {
+  local way=$1
+  shift
+  export CUDA_VISIBLE_DEVICES=0 LCKV_NCCL_SHARED_GPU=1 NCCL_MAX_CTAS=2
+  if [ "$way" = multi_rank ]; then
+    export NCCL_MULTI_RANK_GPU_ENABLE=1
+    ranks 2 "$@"
+  else
+    export NCCL_SOCKET_IFNAME=lo NCCL_NET=Socket NCCL_IB_DISABLE=1 NCCL_P2P_DISABLE=1 NCCL_SHM_DISABLE=1
+    # shellcheck disable=SC2016  # every rank's own
+    ranks 2 bash -c 'export NCCL_HOSTID=machine-$OMPI_COMM_WORLD_RANK; exec "$@"' - "$@"
+  fi
+}
+export -f sharing_ranks
+
+nccl_shared_gpu() {
+  local way log
+  for way in multi_rank two_hosts; do
+    log=$results/nccl_shared_${way}_trial.log
+    if timeout -k 5 90 bash -c 'sharing_ranks "$@"' - "$way" "$folder/mpi_test_comm" --gtest_filter='*TheGroupsSay*Nccl' >"$log" 2>&1; then
+      echo "nccl_shared_gpu: NCCL takes two ranks on one GPU as $way"
+      part nccl_shared_collectives 300 bash -c 'sharing_ranks "$@"' - "$way" "$folder/mpi_test_comm" --gtest_brief=1 --gtest_filter='*OnDevice*Nccl'
+      part nccl_shared_grid_tp2 300 bash -c 'sharing_ranks "$@"' - "$way" "$folder/golden_check" "${on_grids[@]}" --device cuda --tensor 2 --nccl
+      return
+    fi
+    echo "nccl_shared_gpu: not as $way: $(grep -m1 -Ei 'ncclCommInitRank|NCCL|cuda' "$log" | cut -c1-150)"
+  done
+  left_out nccl_shared_gpu "this NCCL takes no two ranks on one GPU"
+}
+
 for name in "${parts[@]}"; do
   case $name in
-    laws | sanitizer | speed | cudnn) "$name" ;;
+    laws | sanitizer | speed | cudnn | nccl_faults | nccl_shared_gpu) "$name" ;;
     ranks) ranks_part ;;
     *) echo "run_all.sh: unknown part '$name'" >&2; exit 2 ;;
   esac

@@ -1,5 +1,5 @@
-// Whole runs on a GPU against runs on the CPU and against each other. Without a GPU they are skipped,
-// with LCKV_REQUIRE_CUDA=1 they fail.
+// Whole runs on a GPU against runs on the CPU and against each other. Without a GPU they are
+// skipped, with LCKV_REQUIRE_CUDA=1 they fail.
 #include <cmath>
 #include <filesystem>
 
@@ -8,8 +8,12 @@
 
 #include "lckv/base/log.h"
 #include "lckv/comm/communicators.h"
+#include "lckv/kernels/attention_backend.h"
+#include "lckv/kernels/gemm_tuning.h"
+#include "lckv/kernels/scratch_bytes.h"
 #include "lckv/model/init.h"
 #include "lckv/test_support/mirrored_cuda.h"
+#include "lckv/train/bench.h"
 #include "lckv/train/model_source.h"
 #include "lckv/train/run.h"
 #include "run_metrics.h"
@@ -53,10 +57,10 @@ class CudaRun : public testing::Test {
     config.train.precision = Precision::kBf16;
     return config;
   }
-  static void train(const config::RunConfig& config) {
+  static RunResult train(const config::RunConfig& config) {
     const std::atomic<bool> never{false};
     comm::World world = comm::World::alone();
-    run_training(world, config, never);
+    return run_training(world, config, never);
   }
   static std::vector<double> losses(const config::RunConfig& config) {
     std::vector<double> all;
@@ -103,16 +107,22 @@ TEST_F(CudaRun, TwoRunsAreEqualBitForBit) {
   }
 }
 
+// With documents the last token of each is no target: their number, of which the loss's scale is
+// made, changes from step to step.
 TEST_F(CudaRun, RecordedGraphsChangeNoBit) {
-  config::RunConfig graphs = wide_run("graphs"), eager = wide_run("eager");
-  graphs.train.graphs = true;
-  eager.train.graphs = false;
-  // Else the loss's scale changes from step to step, and nothing is recorded.
-  graphs.data.document_mask = eager.data.document_mask = false;
-  train(graphs);
-  train(eager);
-  EXPECT_EQ(difference(graphs, eager), "");
-  EXPECT_EQ(losses(graphs), losses(eager));
+  for (const bool documents : {false, true}) {
+    const std::string tag = documents ? "_documents" : "";
+    config::RunConfig graphs = wide_run("graphs" + tag), eager = wide_run("eager" + tag);
+    graphs.train.graphs = true;
+    eager.train.graphs = false;
+    graphs.data.document_mask = eager.data.document_mask = documents;
+    const RunResult recorded = train(graphs), one_by_one = train(eager);
+    // Of two micro-batches in each of eight steps, but for those that run before they are recorded.
+    EXPECT_GE(recorded.graph_launches, 8) << tag;
+    EXPECT_EQ(one_by_one.graph_launches, 0) << tag;
+    EXPECT_EQ(difference(graphs, eager), "") << tag;
+    EXPECT_EQ(losses(graphs), losses(eager)) << tag;
+  }
 }
 
 TEST_F(CudaRun, AContinuedRunEqualsTheUninterruptedOneBitForBit) {
@@ -175,7 +185,42 @@ TEST_F(CudaRun, EndsWhenTheLossIsNotFiniteTimeAndAgain) {
     FAIL() << "it went on";
   } catch (const Error& error) {
     EXPECT_EQ(error.exit_code(), ExitCode::kDiverged) << error.what();
+    EXPECT_THAT(error.what(), testing::HasSubstr("not finite in 2 steps in a row"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("loss nan on rank 0"));
   }
+}
+
+bool has_cudnn() {
+  try {
+    ops::set_attention_backend(ops::AttentionBackend::kCudnn, true);
+  } catch (const CudaError&) {
+    return false;
+  }
+  ops::set_attention_backend(ops::AttentionBackend::kOwn, true);
+  return true;
+}
+
+TEST_F(CudaRun, KernelsKeepTheScratchMemoryThatWasPlanned) {
+  ops::set_gemm_tuning("");  // the file of the run before this one has gone with its folder
+  for (const auto attention : {config::Attention::kOwn, config::Attention::kCudnn}) {
+    const bool is_cudnn = attention == config::Attention::kCudnn;
+    if (is_cudnn && !has_cudnn()) continue;
+    SCOPED_TRACE(is_cudnn ? "cudnn" : "own");
+    config::RunConfig config = wide_run("scratch");
+    config.data.sequence_tokens = 64;
+    config.data.document_mask = false;
+    config.train.attention = attention;
+    comm::World world = comm::World::alone();
+    const RankBench rank =
+        bench_training(world, config, {.steps = 1, .warmup_steps = 2, .gemm_s = 0.01}).own();
+    EXPECT_LE(rank.scratch_bytes, rank.planned_scratch_bytes);
+    // What CUB takes for sorting is known to its order of magnitude.
+    const int64_t N = config.train.micro_batch_sequences * config.data.sequence_tokens;
+    const int64_t sorting = ops::embedding_backward_scratch_bytes(N, config.model.vocab_size);
+    EXPECT_GE(rank.scratch_bytes, rank.planned_scratch_bytes - sorting);
+    EXPECT_GT(rank.planned_bytes, rank.planned_scratch_bytes);
+  }
+  ops::set_attention_backend(ops::AttentionBackend::kOwn, true);
 }
 
 }  // namespace

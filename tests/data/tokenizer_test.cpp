@@ -75,7 +75,11 @@ TEST(BytesTokenizer, NamesItsVocabulary) {
   EXPECT_EQ(tokenizer->piece(0xE2), "<0xE2>");
   EXPECT_EQ(tokenizer->piece(256), "<s>");
   EXPECT_EQ(tokenizer->decode(std::vector<int32_t>{256, 'x', 257}), "x");
+  EXPECT_EQ(tokenizer->token_bytes(0xE2), "\xE2");
+  EXPECT_EQ(tokenizer->token_bytes(256), "");
+  EXPECT_EQ(tokenizer->text_start(), TextStart::kAsIs);
   EXPECT_THROW(tokenizer->piece(258), DataError);
+  EXPECT_THROW(tokenizer->token_bytes(258), DataError);
   EXPECT_THROW(tokenizer->decode(std::vector<int32_t>{-1}), DataError);
 }
 
@@ -116,6 +120,18 @@ TEST(SentencePiece, EncodesADocumentInPiecesAsInOne) {
       ASSERT_EQ(ids, whole) << text << " cut at " << cut;
     }
   }
+}
+
+TEST(SentencePiece, TextIsTheBytesOfItsTokensInARow) {
+  const auto tokenizer = sentencepiece_tokenizer(trained_model(), "out.model");
+  ASSERT_EQ(tokenizer->text_start(), TextStart::kDropsOneBlank);
+  for (const std::string& text : odd_texts()) {
+    std::string joined;
+    for (const int32_t id : tokenizer->encode(text)) joined += tokenizer->token_bytes(id);
+    EXPECT_EQ(joined, text.empty() ? "" : " " + text);
+  }
+  EXPECT_EQ(tokenizer->token_bytes(*tokenizer->bos_id()), "");
+  EXPECT_THROW(tokenizer->token_bytes(tokenizer->vocab_size()), DataError);
 }
 
 TEST(SentencePiece, TrainsTheSameModelAgain) {

@@ -26,20 +26,6 @@ TEST(Accuracy, DividesByCodePointsNotBytes) {
   EXPECT_EQ(make_answer({-4, -3}, {"äöü", "abcd"}).pick_norm, 1u);
 }
 
-TEST(Accuracy, MatchesTheStandardErrorsOfTheSpecification) {
-  EXPECT_NEAR(*proportion(107, 500).std_error, 0.018359797502387046, 1e-15);
-  EXPECT_NEAR(*proportion(138, 500).std_error, 0.020011219298073517, 1e-15);
-  EXPECT_NEAR(proportion(2507, 10042).mean, 0.24965146385182235, 1e-15);
-  EXPECT_NEAR(*proportion(2507, 10042).std_error, 0.004319267432460666, 1e-15);
-}
-
-TEST(Accuracy, HasNoErrorForOneQuestionAndNoMeanForNone) {
-  EXPECT_EQ(proportion(1, 1).mean, 1);
-  EXPECT_EQ(proportion(1, 1).std_error, std::nullopt);
-  EXPECT_EQ(proportion(0, 0).mean, 0);
-  EXPECT_EQ(proportion(2, 2).std_error, 0);
-}
-
 TEST(CodePoints, CountsCharacters) {
   EXPECT_EQ(count_code_points(""), 0u);
   EXPECT_EQ(count_code_points("aß€😀"), 4u);

@@ -3,6 +3,7 @@
 #include "grids.h"
 #include "lckv/base/error.h"
 #include "lckv/eval/perplexity.h"
+#include "lckv/eval/score_rows.h"
 #include "lckv/mpi_test/intercepted.h"
 #include "lckv/test_support/refusal.h"
 #include "random_store.h"
@@ -45,6 +46,19 @@ class PerplexityOnRanks : public testing::Test {
     return scorer.score(stream, weights.set(), loader, stop, progress);
   }
 
+  PerplexityResult by_rows(const comm::Communicators& ranks, DType dtype, int64_t B,
+                           const ForwardMode& mode) {
+    const TinyWeights weights(config_, dtype, share_of(ranks));
+    Stream stream;
+    RowScorer scorer(config_, weights.set(), {.mode = mode, .batch_tokens = 30, .ranks = &ranks});
+    data::ValidationLoader loader(data_, B);
+    const auto result = perplexity_by_rows(stream, scorer, ranks, config_.vocab_size, loader,
+                                           /*part_tokens=*/50);
+    computed_tokens_ = total_work(stream, ranks, scorer.work()).computed_tokens;
+    return result;
+  }
+
+  int64_t computed_tokens_ = 0;  // by all copies, in by_rows()
   std::filesystem::path folder_;
   config::DataConfig data_;
   config::ModelConfig config_ = tiny_shared_config();
@@ -128,6 +142,40 @@ TEST_F(PerplexityOnRanks, IsWrongWithoutTheOtherRanksLogits) {
       EXPECT_FALSE(agrees(score(ranks, dtype, 1), expected, dtype)) << to_string(ranks.grid);
       EXPECT_GT(*dropped, 0);
     }
+  }
+}
+
+TEST_F(PerplexityOnRanks, OfRowsEqualsOneProcessInEveryForwardMode) {
+  for (const Size& size : kSizes) {
+    write_store(size.sequences);
+    for (const ForwardMode mode :
+         {ForwardMode::iterate(kPasses), ForwardMode::sequential(), ForwardMode::converge(1e-15)}) {
+      const PerplexityResult expected = by_rows(comm::single_process(), DType::kF64, size.B, mode);
+      const int64_t computed = computed_tokens_;
+      for (const int tensor : tensor_extents()) {
+        const comm::Communicators ranks = join_grid(config_, tensor);
+        const PerplexityResult result = by_rows(ranks, DType::kF64, size.B, mode);
+        EXPECT_TRUE(agrees(result, expected, DType::kF64))
+            << to_string(ranks.grid) << " " << mode.text() << ": " << result.mean_nll
+            << ", expected " << expected.mean_nll;
+        EXPECT_EQ(computed_tokens_, computed);
+        EXPECT_TRUE(equal_on_all_ranks(std::vector{result.mean_nll, result.perplexity}));
+      }
+    }
+  }
+}
+
+TEST_F(PerplexityOnRanks, OfRowsIsThatOfTheNetwork) {
+  write_store(7);
+  for (const int tensor : tensor_extents()) {
+    const comm::Communicators ranks = join_grid(config_, tensor);
+    EXPECT_TRUE(agrees(by_rows(ranks, DType::kF64, 3, ForwardMode::iterate(kPasses)),
+                       score(ranks, DType::kF64, 3), DType::kF64));
+    comm::Communicators faulty = join_grid(config_, tensor);
+    if (tensor == test::world().size()) continue;  // one copy
+    test::plant(faulty.dp, "continuation scores", test::drop);
+    EXPECT_FALSE(agrees(by_rows(faulty, DType::kF64, 3, ForwardMode::iterate(kPasses)),
+                        score(ranks, DType::kF64, 3), DType::kF64));
   }
 }
 

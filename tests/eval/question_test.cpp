@@ -1,33 +1,15 @@
-#include "lckv/eval/question.h"
-
-#include <filesystem>
-#include <fstream>
-
 #include "lckv/base/error.h"
 #include "lckv/test_support/refusal.h"
+#include "written_files.h"
 
 namespace lckv::eval {
 namespace {
 
-class Questions : public testing::Test {
+class Questions : public WrittenFiles {
  protected:
-  Questions() {
-    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    folder_ =
-        std::filesystem::path(testing::TempDir()) / ("lckv_questions_" + std::string(test->name()));
-    std::filesystem::create_directories(folder_);
-  }
-  ~Questions() override { std::filesystem::remove_all(folder_); }
-
-  std::vector<Question> read(const std::string& text) const {
-    std::ofstream(folder_ / "q.jsonl", std::ios::binary) << text;
-    return read_questions((folder_ / "q.jsonl").string());
-  }
   void expect_refused(const std::string& text, const std::string& message) const {
-    test::expect_refusal<DataError>([&] { read(text); }, (folder_ / "q.jsonl").string() + message);
+    test::expect_refusal<DataError>([&] { read("questions", text); }, path("d.jsonl") + message);
   }
-
-  std::filesystem::path folder_;
 };
 
 constexpr const char* kGood = R"({"query": "A", "choices": ["b", "c"]})"
@@ -35,17 +17,18 @@ constexpr const char* kGood = R"({"query": "A", "choices": ["b", "c"]})"
 
 TEST_F(Questions, ReadsEveryField) {
   const auto questions = read(
+      "questions",
       R"({"query": "Größe?", "choices": ["ja", "nein", " "], "gold": 2, "kind": "what", "id": 7})"
       "\n\n"
       R"({"query": "", "choices": ["b", "c"]})");
   ASSERT_EQ(questions.size(), 2u);
-  EXPECT_EQ(questions[0].query, "Größe?");
+  EXPECT_EQ(questions[0].prompts[2], (Prompt{"Größe?", "  "}));
   EXPECT_EQ(questions[0].choices, (std::vector<std::string>{"ja", "nein", " "}));
   EXPECT_EQ(questions[0].gold, 2u);
   EXPECT_EQ(questions[0].kind, "what");
   EXPECT_EQ(questions[1].gold, std::nullopt);
   EXPECT_EQ(questions[1].kind, "");
-  EXPECT_EQ(questions[1].place, (folder_ / "q.jsonl").string() + ":3");
+  EXPECT_EQ(questions[1].place, path("d.jsonl") + ":3");
 }
 
 TEST_F(Questions, RefusesWhatIsNotJsonNamingTheLine) {
@@ -76,7 +59,7 @@ TEST_F(Questions, RefusesChoicesThatLeaveNothingToChoose) {
 
 TEST_F(Questions, RefusesGoldOutsideTheChoices) {
   const std::string start = R"({"query": "A", "choices": ["b", "c"], "gold": )";
-  EXPECT_EQ(read(start + "1}").front().gold, 1u);
+  EXPECT_EQ(read("questions", start + "1}").front().gold, 1u);
   expect_refused(start + "2}", ":1: field 'gold': 2 is outside the choices [0, 2)");
   expect_refused(start + "-1}", ":1: field 'gold': -1 is outside the choices [0, 2)");
   expect_refused(start + "18446744073709551615}",
@@ -90,7 +73,9 @@ TEST_F(Questions, RefusesTextThatIsNotUtf8) {
   expect_refused(R"({"query": "\ud800", "choices": ["b", "c"]})", ":1: not JSON");
 }
 
-TEST_F(Questions, RefusesAFileWithoutQuestions) { expect_refused("\n\n", ": holds no question"); }
+TEST_F(Questions, RefusesAFileWithoutQuestions) {
+  expect_refused("\n\n", ": holds no document of task questions");
+}
 
 }  // namespace
 }  // namespace lckv::eval

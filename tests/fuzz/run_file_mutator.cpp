@@ -89,6 +89,9 @@ struct ValueOfKind {
   std::string operator()(std::vector<std::string>*) const {
     return format("[{}, {}]", text(dice), text(dice));
   }
+  std::string operator()(config::TextMap*) const {
+    return format("{{{}: {}, b: {}}}", text(dice), text(dice), text(dice));
+  }
   std::string operator()(int64_t*) const { return integer(dice); }
   std::string operator()(uint64_t*) const { return integer(dice); }
   std::string operator()(std::optional<int64_t>*) const { return integer(dice); }

@@ -76,6 +76,27 @@ TEST_P(Copy, CopiesStridedRowsAndNothingBetween) {
   }
 }
 
+TEST_P(Copy, NumberedRowsGoWhereTheyAreSent) {
+  for (const int64_t columns : {5, 8, 64}) {
+    const Buffer from = random_tensor(dtype(), {6, columns + 8}, 1);
+    const Buffer to = random_tensor(dtype(), {7, columns + 8}, 2);
+    const Values before = values_of(to.view()), source = values_of(from.view());
+    const Buffer to_row = test::tokens_of(std::vector<int32_t>{6, 0, 3});
+    const Buffer from_row = test::tokens_of(std::vector<int32_t>{2, 2, 5});
+    kernels().copy_numbered_rows(stream_, to.view().slice(1, 8, 8 + columns), to_row.view(),
+                                 from.view().slice(1, 0, columns), from_row.view());
+    Values expected = before;
+    const auto width = static_cast<size_t>(columns + 8);
+    for (const auto& [target, origin] : {std::pair(6, 2), std::pair(0, 2), std::pair(3, 5)}) {
+      for (size_t c = 0; c < static_cast<size_t>(columns); ++c) {
+        expected[static_cast<size_t>(target) * width + 8 + c] =
+            source[static_cast<size_t>(origin) * width + c];
+      }
+    }
+    EXPECT_EQ(values_of(to.view()), expected) << columns << " columns";
+  }
+}
+
 TEST_P(Copy, AddRoundsOnceToTheDtypeOfTheSum) {
   const int64_t n = 1001;
   for (const DType narrow : kFloats) {

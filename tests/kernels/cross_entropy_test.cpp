@@ -57,7 +57,7 @@ void CrossEntropy::expect_matches_reference(const Buffer& logits, const Buffer& 
   const int64_t N = logits.view().dim(0), V = logits.view().dim(1);
   const Buffer nll(sum_dtype(), {N}), nll_alone(sum_dtype(), {N}), dlogits(dtype(), {N, V});
   kernels().cross_entropy_forward_backward(stream_, nll.view(), dlogits.view(), logits.view(),
-                                           targets.view(), scale);
+                                           targets.view(), test::scalar_of(scale).view());
   kernels().cross_entropy_forward(stream_, nll_alone.view(), logits.view(), targets.view());
   EXPECT_TRUE(test::bit_equal(nll.view(), nll_alone.view()));
 
@@ -105,7 +105,7 @@ TEST_P(CrossEntropy, IgnoredTargetsGiveExactZeros) {
   const Buffer nll = random_tensor(sum_dtype(), {N}, 2),
                dlogits = random_tensor(dtype(), {N, V}, 3);
   kernels().cross_entropy_forward_backward(stream_, nll.view(), dlogits.view(), logits.view(),
-                                           targets.view(), 0.5);
+                                           targets.view(), test::scalar_of(0.5).view());
   for (const int64_t n : {1, 3}) {
     EXPECT_EQ(values_of(nll.view())[static_cast<size_t>(n)], 0);
     EXPECT_EQ(values_of(dlogits.view().slice(0, n, n + 1)), Values(static_cast<size_t>(V), 0.0));
@@ -119,9 +119,9 @@ TEST_P(CrossEntropy, TheGradientMayReplaceTheLogits) {
   const Buffer logits = random_tensor(sum_dtype(), {N, V}, 1), nll(sum_dtype(), {N});
   const Buffer targets = test::tokens_of({{99, 0, ops::kIgnoreTarget}}), dlogits(dtype(), {N, V});
   kernels().cross_entropy_forward_backward(stream_, nll.view(), dlogits.view(), logits.view(),
-                                           targets.view(), 0.5);
+                                           targets.view(), test::scalar_of(0.5).view());
   kernels().cross_entropy_forward_backward(stream_, nll.view(), logits.view(), logits.view(),
-                                           targets.view(), 0.5);
+                                           targets.view(), test::scalar_of(0.5).view());
   EXPECT_TRUE(test::bit_equal(logits.view(), dlogits.view()));
 }
 
@@ -133,7 +133,7 @@ TEST_P(CrossEntropy, MaskedLogitsHaveNoProbability) {
   const Buffer logits = test::tensor_of(sum_dtype(), {1, 4100}, values), nll(sum_dtype(), {1});
   const Buffer targets = test::tokens_of({{4099}}), dlogits(dtype(), {1, 4100});
   kernels().cross_entropy_forward_backward(stream_, nll.view(), dlogits.view(), logits.view(),
-                                           targets.view(), 1.0);
+                                           targets.view(), test::scalar_of(1.0).view());
   EXPECT_NEAR(values_of(nll.view())[0], std::log1p(std::exp(1.0)), 16 * unit_roundoff(sum_dtype()));
   EXPECT_EQ(values_of(dlogits.view())[0], 0);
 }
@@ -163,7 +163,7 @@ TEST(CrossEntropyGradient, IsTheCentralDifference) {
   };
   const Values slopes = test::central_difference(logits.view(), loss);
   ops::cross_entropy_forward_backward(stream, nll.view(), dlogits.view(), logits.view(),
-                                      targets.view(), scale);
+                                      targets.view(), test::scalar_of(scale).view());
   expect_close(dlogits.view(), slopes, Values(slopes.size(), test::central_difference_error(2, 1)));
 }
 
@@ -171,12 +171,30 @@ TEST(CrossEntropyChecks, RefuseWrongArgumentsAndTouchNothing) {
   const Buffer logits = random_tensor(DType::kF32, {3, 5}, 1), half(DType::kBF16, {3, 5});
   const Buffer targets(DType::kI32, {3}), few(DType::kI32, {2}), nll(DType::kF32, {3});
   const Buffer wide(DType::kF32, {3, 6}), doubles(DType::kF64, {3, 5});
+  const Buffer one(DType::kF64, {1}), pair(DType::kF64, {2}), narrow(DType::kF32, {1});
   Stream stream;
   const auto both = [&](View dlogits, ConstView x, ConstView at) {
-    return [=, &stream, &nll] {
-      ops::cross_entropy_forward_backward(stream, nll.view(), dlogits, x, at, 1.0);
+    return [=, &stream, &nll, &one] {
+      ops::cross_entropy_forward_backward(stream, nll.view(), dlogits, x, at, one.view());
     };
   };
+  const auto scaled = [&](const Buffer& scale) {
+    return [&] {
+      ops::cross_entropy_forward_backward(stream, nll.view(), half.view(), logits.view(),
+                                          targets.view(), scale.view());
+    };
+  };
+  test::expect_refusal<ShapeError>(
+      scaled(pair), "cross_entropy_forward_backward: scale must have shape [1], got f64[2]");
+  test::expect_refusal<DTypeError>(scaled(narrow), "scale must be f64, got f32[1]");
+  test::expect_refusal<ShapeError>(
+      [&] {
+        const ConstView inside = doubles.view().reshape({15}).slice(0, 7, 8);
+        const Buffer x(DType::kF64, {3, 5}), loss(DType::kF64, {3});
+        ops::cross_entropy_forward_backward(stream, loss.view(), doubles.view(), x.view(),
+                                            targets.view(), inside);
+      },
+      "dlogits = f64[3, 5] on cpu and scale");
   test::expect_refusal<DTypeError>(both(half.view(), half.view(), targets.view()),
                                    "logits must be f32 or f64, got bf16[3, 5]");
   test::expect_refusal<ShapeError>(both(half.view(), logits.view(), few.view()),

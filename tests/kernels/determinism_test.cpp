@@ -99,7 +99,7 @@ TEST_P(Determinism, CrossEntropyDoesNotDependOnTheNumberOfThreads) {
   expect_equal_bits([&] {
     Buffer nll(sum_dtype(), {kRows}), dlogits(dtype(), {kRows, kColumns});
     kernels().cross_entropy_forward_backward(stream_, nll.view(), dlogits.view(), logits.view(),
-                                             targets.view(), 0.25);
+                                             targets.view(), test::scalar_of(0.25).view());
     return list(nll, dlogits);
   });
 }
@@ -120,7 +120,7 @@ TEST_P(Determinism, CrossEntropyInPartsDoesNotDependOnTheNumberOfThreads) {
     kernels().cross_entropy_part(stream_, part.view(), logits.view(), targets.view(), vocabulary);
     kernels().cross_entropy_join(stream_, nll.view(), total.view(), parts.view(), targets.view());
     kernels().cross_entropy_part_backward(stream_, dlogits.view(), logits.view(), total.view(),
-                                          targets.view(), vocabulary, 0.25);
+                                          targets.view(), vocabulary, test::scalar_of(0.25).view());
     return list(part, total, nll, dlogits);
   });
 }

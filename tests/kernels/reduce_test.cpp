@@ -48,6 +48,44 @@ TEST_P(Reduce, SumsAreThoseOfALongDouble) {
   }
 }
 
+TEST_P(Reduce, DifferencesAreThoseOfALongDouble) {
+  for (const int64_t n : {0, 1, 15, 17, 4097, 100003}) {
+    const Buffer x = random_tensor(dtype(), {n}, 1), y = random_tensor(dtype(), {n}, 2);
+    const std::vector<double> a = values_of(x.view()), b = values_of(y.view());
+    long double squares = 0;
+    for (size_t i = 0; i < a.size(); ++i) {
+      squares += (static_cast<long double>(a[i]) - b[i]) * (static_cast<long double>(a[i]) - b[i]);
+    }
+    kernels().sum_of_squared_differences(stream_, total_.view(), x.view(), y.view(),
+                                         GradMode::kOverwrite);
+    const double relative = static_cast<double>(n + 4) * unit_roundoff(DType::kF64);
+    EXPECT_NEAR(values_of(total_.view())[0], static_cast<double>(squares),
+                static_cast<double>(squares) * relative);
+  }
+}
+
+TEST_P(Reduce, ArgmaxIsTheFirstOfTheLargest) {
+  if (dtype() == DType::kBF16) return;  // logits are F32 or F64
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double infinity = std::numeric_limits<double>::infinity();
+  std::vector<double> values(7 * 300, -1.0);
+  values[0 * 300 + 299] = 2;                              // the last column
+  values[1 * 300 + 40] = values[1 * 300 + 41] = 3;        // equal ones
+  values[2 * 300 + 5] = nan, values[2 * 300 + 6] = 0;     // NaN is passed over
+  std::fill_n(values.begin() + 3 * 300, 300, nan);        // nothing else
+  std::fill_n(values.begin() + 4 * 300, 300, -infinity);  // the first
+  values[5 * 300 + 250] = infinity;
+  const Buffer x = test::tensor_of(dtype(), {7, 300}, values);
+  const Buffer index(DType::kI32, {7});
+  kernels().argmax(stream_, index.view(), x.view());
+  const auto* found = index.view().data<int32_t>();
+  EXPECT_EQ(std::vector<int32_t>(found, found + 7),
+            (std::vector<int32_t>{299, 40, 6, 0, 0, 250, 0}));
+  // Rows of a wider tensor.
+  kernels().argmax(stream_, index.view(), x.view().slice(1, 41, 300));
+  EXPECT_EQ(std::vector<int32_t>(found, found + 3), (std::vector<int32_t>{258, 0, 0}));
+}
+
 TEST_P(Reduce, EveryInstructionSetSumsInTheSameOrder) {
   const Buffer x = random_tensor(dtype(), {10007}, 1);
   const double here = sum(x.view());

@@ -25,6 +25,25 @@ TEST(MemoryReport, SumsPiecesByKindInTheOrderTheyAreTaken) {
   EXPECT_EQ(report.total_bytes, arena.bytes());
 }
 
+TEST(MemoryReport, CountsScratchAndNamesWhatItCannotCount) {
+  Arena arena = Arena::planning();
+  arena.take("weights", "w", DType::kF32, {16});
+  ScratchMemory scratch;
+  scratch.add("matmul", 1000);
+  scratch.add("nothing", 0);
+  scratch.add("attention", 24);
+  scratch.unknown = {"workspace of another library"};
+  const MemoryReport report = memory_report(arena, scratch);
+  ASSERT_EQ(report.kinds.size(), 2u);
+  EXPECT_EQ(report.kinds[1].kind, "scratch");
+  EXPECT_EQ(report.kinds[1].pieces, 2);
+  EXPECT_EQ(report.kinds[1].largest, "matmul");
+  EXPECT_EQ(report.kinds[1].bytes, 1024);
+  EXPECT_EQ(report.total_bytes, 64 + 1024);
+  EXPECT_THAT(to_text(report), testing::EndsWith("\nnot counted: workspace of another library\n"));
+  EXPECT_THAT(to_text(memory_report(arena)), testing::Not(testing::HasSubstr("not counted")));
+}
+
 TEST(MemoryReport, IsTheSameBeforeAndAfterAllocating) {
   Arena planned = Arena::planning();
   planned.take("weights", "w", DType::kF64, {3, 5});

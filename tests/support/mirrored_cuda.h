@@ -36,6 +36,12 @@ class Mirror {
     note(mask.first_key);
     note(mask.key_lengths);
   }
+  void note(const ops::PagedKeys& keys) {
+    for (const ConstView& view :
+         {keys.page_table, keys.sequence, keys.begin, keys.end, keys.sink_end}) {
+      note(view);
+    }
+  }
   void note(const View& view) { note(static_cast<const ConstView&>(view)); }
   template <class T>
   void note(const T&) {}
@@ -62,6 +68,10 @@ class Mirror {
     if (mask.first_key) mask.first_key = there(mask.first_key);
     if (mask.key_lengths) mask.key_lengths = there(mask.key_lengths);
     return mask;
+  }
+  ops::PagedKeys there(const ops::PagedKeys& keys) const {
+    return {there(keys.page_table), there(keys.sequence), there(keys.begin), there(keys.end),
+            there(keys.sink_end)};
   }
   template <class T>
   const T& there(const T& value) const {
@@ -179,6 +189,7 @@ inline const ops::KernelTable& mirrored_cuda_table() {
       LCKV_MIRRORED(matmul_backward_weight),
       LCKV_MIRRORED(attention_forward),
       LCKV_MIRRORED(attention_backward),
+      LCKV_MIRRORED(paged_attention_forward),
       LCKV_MIRRORED(cross_entropy_forward),
       LCKV_MIRRORED(cross_entropy_forward_backward),
       LCKV_MIRRORED(cross_entropy_part),
@@ -187,8 +198,11 @@ inline const ops::KernelTable& mirrored_cuda_table() {
       LCKV_MIRRORED(adamw_update),
       LCKV_MIRRORED(sum),
       LCKV_MIRRORED(sum_of_squares),
+      LCKV_MIRRORED(sum_of_squared_differences),
+      LCKV_MIRRORED(argmax),
       LCKV_MIRRORED(clip_scale),
       LCKV_MIRRORED(copy),
+      LCKV_MIRRORED(copy_numbered_rows),
       LCKV_MIRRORED(fill_zero),
       LCKV_MIRRORED(add),
   };

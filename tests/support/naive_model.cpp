@@ -264,6 +264,34 @@ NaiveModel::Rows NaiveModel::decode(const Weights& weights, std::span<const int3
   return logits;
 }
 
+NaiveModel::Rows NaiveModel::decode_streaming(const Weights& weights,
+                                              std::span<const int32_t> tokens, int64_t sinks,
+                                              int64_t window) const {
+  Run state{weights, tokens, {}, nullptr, nullptr, {}, {}};
+  const Row& embedding = state.weight("model.embed_tokens.weight");
+  std::map<int, KeyValues> cache;  // keys as they are before rotation
+  Rows logits;
+  for (size_t t = 0; t < tokens.size(); ++t) {
+    const auto entries = std::min<int64_t>(static_cast<int64_t>(t), window);
+    const auto row = embedding.begin() + tokens[t] * d_.C;
+    Row h(row, row + d_.C);
+    for (int layer = 0; layer < layers(); ++layer) {
+      const Row x = norm(state, in_layer(layer, "input_layernorm"), h);
+      if (has_kv(layer)) project_kv(state, layer, x, /*position=*/0, cache[layer]);
+      KeyValues placed = cache[reads_[static_cast<size_t>(layer)]];
+      for (size_t r = 0; r < placed.k.size(); ++r) rotate(placed.k[r], static_cast<int64_t>(r));
+      h = finish_block(state, layer, h, attend(state, layer, x, entries, &placed));
+    }
+    logits.push_back(head(state, h));
+    for (auto& [layer, kv] : cache) {
+      if (static_cast<int64_t>(kv.k.size()) <= window) continue;
+      kv.k.erase(kv.k.begin() + sinks);
+      kv.v.erase(kv.v.begin() + sinks);
+    }
+  }
+  return logits;
+}
+
 double naive_nll(const NaiveModel::Rows& logits, std::span<const int32_t> targets) {
   double sum = 0;
   for (size_t t = 0; t < logits.size(); ++t) {

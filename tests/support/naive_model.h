@@ -49,6 +49,11 @@ class NaiveModel {
   /// Token by token with a cache, section 7.3.
   Rows decode(const Weights& weights, std::span<const int32_t> tokens) const;
 
+  /// The same with a cache of `window` entries, the first `sinks` of the stream among them: section
+  /// 7.5 word for word, every key rotated anew at its entry's number in every step.
+  Rows decode_streaming(const Weights& weights, std::span<const int32_t> tokens, int64_t sinks,
+                        int64_t window) const;
+
   /// Whether some layer reads upward.
   bool iterates() const;
   int layers() const { return static_cast<int>(reads_.size()); }

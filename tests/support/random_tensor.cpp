@@ -65,6 +65,12 @@ Buffer tokens_of(std::span<const int32_t> tokens) {
   return buffer;
 }
 
+Buffer scalar_of(double value) {
+  Buffer scalar(DType::kF64, {1});
+  *scalar.view().data<double>() = value;
+  return scalar;
+}
+
 std::vector<double> values_of(const ConstView& view) {
   std::vector<double> values;
   values.reserve(static_cast<size_t>(view.numel()));

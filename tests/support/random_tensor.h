@@ -16,6 +16,8 @@ Buffer random_tokens(const Shape& shape, int64_t vocabulary, uint64_t seed);
 /// The values rounded to `dtype`.
 Buffer tensor_of(DType dtype, const Shape& shape, std::span<const double> values);
 Buffer tokens_of(std::span<const int32_t> tokens);
+/// [1] F64.
+Buffer scalar_of(double value);
 
 /// The elements of a floating view in the order of their indices, strides followed.
 std::vector<double> values_of(const ConstView& view);

@@ -55,18 +55,23 @@ constexpr Counted kByHand[] = {
     {"attention_forward", "", 512 + 256 + 512 + 512, 2 * 4 * 36 * (2 * 2 * 4)},
     {"attention_backward", "", 512 + 1024 + 512 + 512 + 256 + 512 + 512, 2 * 4 * 36 * (4 * 2 * 4)},
     {"cross_entropy_forward", "", 64 + 3200 + 64, 0},
-    {"cross_entropy_forward_backward", "", 64 + 1600 + 3200 + 64, 0},
+    {"cross_entropy_forward_backward", "", 64 + 1600 + 3200 + 64 + 8, 0},
     {"cross_entropy_part", "", 3 * 128 + 3200 + 64, 0},
     {"cross_entropy_join", "", 64 + 2 * 128 + 8 * 3 * 128 + 64, 0},
-    {"cross_entropy_part_backward", "", 1600 + 3200 + 2 * 128 + 64, 0},
+    {"cross_entropy_part_backward", "", 1600 + 3200 + 2 * 128 + 64 + 8, 0},
     {"adamw_update", "", (3 * 8 + 4 + 2) * 768 + 4, 0},
     {"sum", "", 8 + 3072, 0},
     {"sum_of_squares", "", 8 + 3072, 0},
+    {"sum_of_squared_differences", "", 8 + 2 * 3072, 0},
     {"clip_scale", "", 4 + 8, 0},
     {"copy", "bf16", 512 + 512, 0},
     {"copy", "f32 to bf16", 512 + 1024, 0},
     {"fill_zero", "", 1024, 0},
     {"add", "", 2 * 1024 + 512, 0},
+    // a page of 8 tokens for each of 2 sequences; 4 heads of 8 keys each, two products of 2 D
+    {"paged_attention_forward", "", 64 + 64 + 256 + 256 + 4 * 8, 2 * 4 * 8 * (2 * 2 * 4)},
+    {"copy_numbered_rows", "", 512 + 64 + 512 + 64, 0},
+    {"argmax", "", 64 + 3200, 0},
 };
 
 TEST(OpCases, CountBytesAndFlopsAsByHand) {

@@ -45,6 +45,28 @@ INSTANTIATE_TEST_SUITE_P(Precisions, Bench,
                            return test.param == config::Precision::kFp32 ? "fp32" : "bf16";
                          });
 
+TEST(MeasureComm, WhatTheDeviceHasMeasuredReplacesTheSpansOfQueueing) {
+  const std::vector<TimelineSpan> spans = {
+      {"grad", "collective", "main", 0, 1},
+      {"tokens", "collective", "main", 1, 3},
+  };
+  const std::map<std::string, comm::Traffic> traffic = {
+      {"grad", {comm::CollectiveKind::kReduceScatter, 2, 100}}};
+  const std::map<std::string, comm::DeviceTimes> on_device = {
+      {"grad", {.blocking_s = 0.5, .waited_s = 2, .started_s = 7, .awaited_s = 1.5}}};
+  const StepComm comm = measure_comm(spans, traffic, on_device);
+
+  const LabelComm& grad = comm.at("grad");
+  EXPECT_TRUE(grad.on_device);
+  EXPECT_EQ(grad.calls, 2);
+  EXPECT_DOUBLE_EQ(grad.times.exposed_s(), 2.5);
+  EXPECT_DOUBLE_EQ(grad.times.hidden_s, 5.5);
+  EXPECT_FALSE(comm.at("tokens").on_device);
+  EXPECT_DOUBLE_EQ(comm.at("tokens").times.blocking_s, 2);
+  EXPECT_TRUE(is_measured_on_device(comm));
+  EXPECT_FALSE(is_measured_on_device(measure_comm(spans, traffic)));
+}
+
 TEST(MeasureComm, StartedCollectivesAreHiddenWhereNobodyWaitsForTheirLane) {
   const std::vector<TimelineSpan> spans = {
       {"grad", "collective", "dp started", 1, 5},     // awaited from 3 to 4

@@ -45,8 +45,8 @@ TEST(StatusPage, TellsWhatIsKnown) {
   page.loss = 2.5;
   page.tokens = 1'000'000'000'000;
   page.last_save = {.step = 5, .time = at(1795690536007), .lost_s = 0.25, .written_s = 3};
-  page.last_validation = {.step = 6, .time = at(0), .loss = 2.75};
-  page.best = {.step = 4, .loss = 2.5};
+  page.last_validation = {.step = 6, .time = at(0), .loss = 2.75, .exact_loss = 2.5};
+  page.best = {.step = 4, .loss = 2.5, .exact = true};
   page.health.skipped_updates = 1;
   page.health.spikes = 2;
   page.health.slowest_rank = {.rank = 3, .age_s = 0.5};
@@ -68,8 +68,9 @@ TEST(StatusPage, TellsWhatIsKnown) {
       json::parse(
           R"({"step": 5, "time": "2026-11-26T10:55:36.007Z", "lost_s": 0.25, "written_s": 3.0})"));
   EXPECT_EQ(read["last_validation"],
-            json::parse(R"({"step": 6, "time": "1970-01-01T00:00:00.000Z", "loss": 2.75})"));
-  EXPECT_EQ(read["best"], json::parse(R"({"step": 4, "loss": 2.5})"));
+            json::parse(R"({"step": 6, "time": "1970-01-01T00:00:00.000Z", "loss": 2.75,
+                             "exact_loss": 2.5})"));
+  EXPECT_EQ(read["best"], json::parse(R"({"step": 4, "loss": 2.5, "exact": true})"));
   EXPECT_EQ(read["health"], json::parse(R"({"skipped_updates": 1, "spikes": 2,
       "slowest_rank": {"rank": 3, "age_s": 0.5}, "messages": ["a", "b"]})"));
 }
@@ -87,6 +88,7 @@ TEST(StatusPage, HasNullForWhatIsUnknownOrNotFinite) {
     EXPECT_TRUE(read[key].is_null()) << key;
   }
   EXPECT_TRUE(read["last_validation"]["loss"].is_null());
+  EXPECT_TRUE(read["last_validation"]["exact_loss"].is_null());
   EXPECT_TRUE(read["health"]["slowest_rank"].is_null());
 }
 

@@ -66,6 +66,21 @@ void copy(Stream&, View to, ConstView from) {
   }
 }
 
+void copy_numbered_rows(Stream&, View to, ConstView to_row, ConstView from, ConstView from_row) {
+  const auto element = static_cast<int64_t>(size_bytes(to.dtype()));
+  const auto* const from_rows = from_row.data<int32_t>();
+  const auto* const to_rows = to_row.data<int32_t>();
+  const auto* const source = static_cast<const std::byte*>(from.raw());
+  auto* const target = static_cast<std::byte*>(to.raw());
+  const auto row_bytes = static_cast<size_t>(to.dim(1) * element);
+  parallel_ranges(to_row.numel(), to_row.numel() * to.dim(1), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      std::memcpy(target + to_rows[i] * to.stride(0) * element,
+                  source + from_rows[i] * from.stride(0) * element, row_bytes);
+    }
+  });
+}
+
 void fill_zero(Stream&, View x) {
   auto* memory = static_cast<std::byte*>(x.raw());
   parallel_elements(x.bytes(), [&](int64_t begin, int64_t end) {

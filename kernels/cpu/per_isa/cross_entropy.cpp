@@ -37,8 +37,9 @@ void cross_entropy_forward(Stream&, View nll, ConstView logits, ConstView target
 }
 
 void cross_entropy_forward_backward(Stream&, View nll, View dlogits, ConstView logits,
-                                    ConstView targets, double scale) {
+                                    ConstView targets, ConstView scale) {
   const int64_t V = logits.dim(1);
+  const double factor = scale.data<double>()[0];
   with_float_type(dlogits.dtype(), [&](auto tag) {
     using D = typename decltype(tag)::type;
     using T = AccumulatorOf<D>;
@@ -48,8 +49,8 @@ void cross_entropy_forward_backward(Stream&, View nll, View dlogits, ConstView l
     const int32_t* const target_of = targets.data<int32_t>();
     parallel_ranges(logits.dim(0), logits.numel(), [&](int64_t begin, int64_t end) {
       for (int64_t n = begin; n < end; ++n) {
-        nll_data[n] =
-            forward_backward_row(dlogits_data + n * V, logits_data + n * V, target_of[n], scale, V);
+        nll_data[n] = forward_backward_row(dlogits_data + n * V, logits_data + n * V, target_of[n],
+                                           factor, V);
       }
     });
   });

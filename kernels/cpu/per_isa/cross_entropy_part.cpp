@@ -89,11 +89,12 @@ void cross_entropy_join(Stream&, View nll, View total, ConstView parts, ConstVie
 
 void cross_entropy_part_backward(Stream&, View dlogits, ConstView logits, ConstView total,
                                  ConstView targets, const VocabularyPart& vocabulary,
-                                 double scale) {
+                                 ConstView scale) {
   const int64_t N = logits.dim(0);
   const int64_t V_tp = logits.dim(1);
   const double* const max = total.data<double>();
   const double* const sum = max + N;
+  const double factor = scale.data<double>()[0];
   const int32_t* const target_of = targets.data<int32_t>();
   with_float_type(dlogits.dtype(), [&](auto tag) {
     using D = typename decltype(tag)::type;
@@ -106,7 +107,7 @@ void cross_entropy_part_backward(Stream&, View dlogits, ConstView logits, ConstV
         const int64_t columns = target_of[n] == kIgnoreTarget ? 0 : vocabulary.columns;
         // The maximum is one of the logits: exact in T.
         gradient_row(row, logits_data + n * V_tp, Normalizer<T>{static_cast<T>(max[n]), sum[n]},
-                     column_of(vocabulary, target_of[n]), scale, columns);
+                     column_of(vocabulary, target_of[n]), factor, columns);
         std::fill(row + columns, row + V_tp, D{});
       }
     });

@@ -13,6 +13,7 @@ LCKV_CPU_BEGIN
 using lckv::ops::AdamWStep;
 using lckv::ops::AttentionMask;
 using lckv::ops::GradMode;
+using lckv::ops::PagedKeys;
 using lckv::ops::VocabularyPart;
 
 decltype(ops::rmsnorm_forward) rmsnorm_forward;
@@ -30,6 +31,7 @@ decltype(ops::matmul_backward_input) matmul_backward_input;
 decltype(ops::matmul_backward_weight) matmul_backward_weight;
 decltype(ops::attention_forward) attention_forward;
 decltype(ops::attention_backward) attention_backward;
+decltype(ops::paged_attention_forward) paged_attention_forward;
 decltype(ops::cross_entropy_forward) cross_entropy_forward;
 decltype(ops::cross_entropy_forward_backward) cross_entropy_forward_backward;
 decltype(ops::cross_entropy_part) cross_entropy_part;
@@ -38,8 +40,11 @@ decltype(ops::cross_entropy_part_backward) cross_entropy_part_backward;
 decltype(ops::adamw_update) adamw_update;
 decltype(ops::sum) sum;
 decltype(ops::sum_of_squares) sum_of_squares;
+decltype(ops::sum_of_squared_differences) sum_of_squared_differences;
+decltype(ops::argmax) argmax;
 decltype(ops::clip_scale) clip_scale;
 decltype(ops::copy) copy;
+decltype(ops::copy_numbered_rows) copy_numbered_rows;
 decltype(ops::fill_zero) fill_zero;
 decltype(ops::add) add;
 

@@ -1,6 +1,7 @@
 #include "lckv/kernels/cpu/onednn_gemm.h"
 #include "lckv/kernels/cpu/per_isa/kernels.h"
 #include "lckv/kernels/cpu/per_isa/matmul_double.h"
+#include "lckv/kernels/cpu/per_isa/thin_product.h"
 
 LCKV_CPU_BEGIN
 namespace {
@@ -55,14 +56,26 @@ void multiply(View c, const Operand& a, const Operand& b, GradMode mode,
   cpu::gemm(shape, c.raw(), a.view.raw(), b.view.raw(), residual ? residual.raw() : nullptr);
 }
 
-}  // namespace
-
-void matmul_forward(Stream&, View y, ConstView x, ConstView w) {
-  multiply(y, plain(x), transposed(w), GradMode::kOverwrite);
+/// y = x w^T (+ residual).
+void multiply_rows(View y, ConstView x, ConstView w, const ConstView& residual) {
+  const bool is_thin = x.dim(0) >= 1 && x.dim(0) <= kThinRows && x.dtype() != DType::kF64;
+  if (!is_thin) {
+    multiply(y, plain(x), transposed(w), GradMode::kOverwrite, residual);
+  } else if (x.dtype() == DType::kF32) {
+    thin_product<float, float>(y, x, w, residual);
+  } else if (y.dtype() == DType::kF32) {
+    thin_product<BFloat16, float>(y, x, w, residual);
+  } else {
+    thin_product<BFloat16, BFloat16>(y, x, w, residual);
+  }
 }
 
+}  // namespace
+
+void matmul_forward(Stream&, View y, ConstView x, ConstView w) { multiply_rows(y, x, w, {}); }
+
 void matmul_add_forward(Stream&, View y, ConstView x, ConstView w, ConstView residual) {
-  multiply(y, plain(x), transposed(w), GradMode::kOverwrite, residual);
+  multiply_rows(y, x, w, residual);
 }
 
 void matmul_backward_input(Stream&, View dx, ConstView dy, ConstView w, GradMode mode) {

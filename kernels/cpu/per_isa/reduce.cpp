@@ -1,5 +1,6 @@
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "lckv/kernels/cpu/per_isa/parallel.h"
 #include "lckv/kernels/cpu/per_isa/vector_math.h"
@@ -31,30 +32,61 @@ double sum_block(const T* x, int64_t count) {
   return sum;
 }
 
+template <class T>
+double sum_difference_block(const T* x, const T* y, int64_t count) {
+  constexpr int64_t kLanes = 16;
+  std::array<double, kLanes> lanes{};
+  for (int64_t i = 0; i < count; ++i) {
+    const double difference = static_cast<double>(to_acc(x[i])) - static_cast<double>(to_acc(y[i]));
+    lanes[static_cast<size_t>(i % kLanes)] += difference * difference;
+  }
+  double sum = 0;
+  for (const double lane : lanes) sum += lane;
+  return sum;
+}
+
 // Blocks whose size and number depend on the number of elements alone.
 constexpr int64_t kMinBlockElems = 4096;
 constexpr int64_t kMaxBlocks = 1024;
 
-template <class Term>
-double sum_all(ConstView x) {
-  const int64_t count = x.numel();
+/// The sum of sum_range(first, count) over the blocks, in their order.
+template <class F>
+double sum_of_blocks(int64_t count, const F& sum_range) {
   const int64_t block_elems = std::max(kMinBlockElems, (count + kMaxBlocks - 1) / kMaxBlocks);
   const int64_t blocks = (count + block_elems - 1) / block_elems;
   std::array<double, kMaxBlocks> partial;
-  with_float_type(x.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    const T* const data = x.data<T>();
-    parallel_ranges(blocks, count, [&](int64_t begin, int64_t end) {
-      for (int64_t block = begin; block < end; ++block) {
-        const int64_t from = block * block_elems;
-        partial[static_cast<size_t>(block)] =
-            sum_block<Term>(data + from, std::min(block_elems, count - from));
-      }
-    });
+  parallel_ranges(blocks, count, [&](int64_t begin, int64_t end) {
+    for (int64_t block = begin; block < end; ++block) {
+      const int64_t first = block * block_elems;
+      partial[static_cast<size_t>(block)] = sum_range(first, std::min(block_elems, count - first));
+    }
   });
   double sum = 0;
   for (int64_t block = 0; block < blocks; ++block) sum += partial[static_cast<size_t>(block)];
   return sum;
+}
+
+template <class Term>
+double sum_all(ConstView x) {
+  return with_float_type(x.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* const data = x.data<T>();
+    return sum_of_blocks(x.numel(), [&](int64_t first, int64_t count) {
+      return sum_block<Term>(data + first, count);
+    });
+  });
+}
+
+/// Of equal columns the first. NaN compares false with everything.
+template <class T>
+int32_t first_largest(const T* x, int64_t count) {
+  T largest = -std::numeric_limits<T>::infinity();
+#pragma omp simd reduction(max : largest)
+  for (int64_t j = 0; j < count; ++j) largest = x[j] > largest ? x[j] : largest;
+  for (int64_t j = 0; j < count; ++j) {
+    if (x[j] == largest) return static_cast<int32_t>(j);
+  }
+  return 0;
 }
 
 void store(View total, double sum, GradMode mode) {
@@ -70,6 +102,32 @@ void sum(Stream&, View total, ConstView x, GradMode mode) {
 
 void sum_of_squares(Stream&, View total, ConstView x, GradMode mode) {
   store(total, sum_all<Square>(x), mode);
+}
+
+void sum_of_squared_differences(Stream&, View total, ConstView x, ConstView y, GradMode mode) {
+  const double sum = with_float_type(x.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T *const a = x.data<T>(), *const b = y.data<T>();
+    return sum_of_blocks(x.numel(), [&](int64_t first, int64_t count) {
+      return sum_difference_block(a + first, b + first, count);
+    });
+  });
+  store(total, sum, mode);
+}
+
+void argmax(Stream&, View index, ConstView x) {
+  const int64_t columns = x.dim(1);
+  with_float_type(x.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    if constexpr (!std::is_same_v<T, BFloat16>) {
+      const T* const data = x.data<T>();
+      auto* const to = index.data<int32_t>();
+      parallel_ranges(x.dim(0), x.numel(), [&](int64_t begin, int64_t end) {
+        for (int64_t n = begin; n < end; ++n)
+          to[n] = first_largest(data + n * x.stride(0), columns);
+      });
+    }
+  });
 }
 
 void clip_scale(Stream&, View scale, ConstView sum_of_squares, double max_norm) {

@@ -6,7 +6,7 @@
 
 #include "lckv/base/text.h"
 #include "lckv/comm/agreement.h"
-#include "lckv/train/precision.h"
+#include "lckv/train/device.h"
 #include "run_file.h"
 
 namespace {
@@ -142,7 +142,7 @@ int main(int argc, char** argv) {
   CLI::App app{"Runs the project's model on golden files and compares every number they hold."};
   std::vector<std::string> paths;
   std::string precision = "double", device = "cpu", dump;
-  bool verbose = false;
+  bool verbose = false, over_nccl = false;
   RunSettings settings;
   app.add_option("files", paths,
                  "Golden files (case_*, train_*, decode_*), their weights beside them")
@@ -156,6 +156,8 @@ int main(int argc, char** argv) {
                  "their own")
       ->check(CLI::PositiveNumber);
   app.add_option("--device", device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
+  app.add_flag("--nccl", over_nccl,
+               "Collectives over NCCL or not at all, also where ranks share a GPU");
   app.add_flag("--sequence", settings.sequence_parallel, "Sequence parallelism");
   app.add_flag("--verbose", verbose, "One line per tensor");
   try {
@@ -167,6 +169,7 @@ int main(int argc, char** argv) {
   settings.dtype = precision == "double" ? DType::kF64
                    : precision == "fp32" ? DType::kF32
                                          : DType::kBF16;
+  if (over_nccl) settings.device_comm = config::DeviceComm::kNccl;
   std::optional<comm::World> world;
   try {
     world.emplace(comm::World::join());

@@ -5,7 +5,10 @@
 #include <optional>
 
 #include "lckv/base/text.h"
+#include "lckv/infer/cached_model.h"
+#include "lckv/infer/output_head.h"
 #include "lckv/model/model.h"
+#include "lckv/tensor/transfer.h"
 #include "lckv/train/parameter_slices.h"
 #include "lckv/train/run_ranks.h"
 #include "lckv/train/trainer.h"
@@ -196,22 +199,85 @@ void run_training(const GoldenFile& file, const RunSettings& settings,
   run.compare_tensors("final.", run.trainer().owned_masters(), report);
 }
 
+/// All sequences of a file decoded side by side, one token each in a step; [B, T, V].
+std::vector<double> decode(const GoldenFile& file, const RunSettings& settings,
+                           const comm::Communicators& ranks, GridTrainer& run) {
+  const Shape shape = file.shape("tokens");
+  const std::vector<int32_t> tokens = file.tokens("tokens");
+  const int64_t B = shape[0], T = shape[1], V = file.config.vocab_size;
+  infer::CachedModel::Options options;
+  options.dtype = options.cache.dtype = settings.dtype;
+  options.most_rows = options.most_wanted = options.cache.sequences = B;
+  options.cache.most_tokens = T;
+  options.ranks = &ranks;
+  std::optional<Arena> arena;
+  std::optional<infer::CachedModel> model;
+  std::optional<infer::OutputHead> head;
+  const auto place = [&](Arena& memory) {
+    head.reset();
+    model.emplace(memory, file.config, options);
+    head.emplace(memory, file.config, model->dims(), infer::OutputHead::Options{settings.dtype, B},
+                 model->tensor_parallel());
+  };
+  Arena plan = Arena::planning(settings.device);
+  place(plan);
+  arena.emplace(Arena::allocate(plan));
+  place(*arena);
+  model->prepare(run.stream());
+  head->prepare(run.stream());
+  std::vector<infer::NewTokens> entries(static_cast<size_t>(B));
+  std::vector<int32_t> wanted;
+  for (int64_t b = 0; b < B; ++b) {
+    entries[static_cast<size_t>(b)].sequence = model->cache().add();
+    wanted.push_back(static_cast<int32_t>(b));
+  }
+  std::vector<double> all(static_cast<size_t>(B * T * V));
+  for (int64_t t = 0; t < T; ++t) {
+    for (int64_t b = 0; b < B; ++b) {
+      infer::NewTokens& entry = entries[static_cast<size_t>(b)];
+      entry.tokens = std::span(tokens).subspan(static_cast<size_t>(b * T + t), 1);
+      model->cache().append(entry.sequence, 1);
+    }
+    const ConstView hidden =
+        model->forward(run.stream(), run.trainer().weights(), entries, wanted, {});
+    const ConstView logits = head->logits(run.stream(), run.trainer().weights(), hidden);
+    const std::vector<double> values = to_doubles(to_host(run.stream(), logits).view());
+    for (int64_t b = 0; b < B; ++b) {
+      std::copy_n(values.begin() + b * V, V, all.begin() + (b * T + t) * V);
+    }
+  }
+  return all;
+}
+
 void run_decoding(const GoldenFile& file, const RunSettings& settings,
                   const comm::Communicators& ranks, Report& report) {
   const Shape shape = file.shape("tokens");
   GridTrainer run(file, settings, ranks, shape[0], shape[1]);
-  const std::vector<double> ours = run.logits(cut_rows(file.tokens("tokens"), shape[1], false));
+  const std::vector<double> parallel = run.logits(cut_rows(file.tokens("tokens"), shape[1], false));
+  const std::vector<double> decoded = decode(file, settings, ranks, run);
   if (!run.compares()) return;
   const Shape logits = {shape[0], shape[1], file.config.vocab_size};
-  report.compare("logits", logits, ours, file.values("logits", logits));
-  report.compare("logits_parallel", logits, ours, file.values("logits_parallel", logits));
+  report.compare("logits_parallel", logits, parallel, file.values("logits_parallel", logits));
+  report.compare("logits", logits, decoded, file.values("logits", logits));
+}
+
+comm::Communicators join_grid(comm::World& world, const GoldenFile& file,
+                              const RunSettings& settings) {
+  if (settings.device_comm == config::DeviceComm::kAuto) {
+    return train::join_grid(world, file.config, settings.tensor, settings.device);
+  }
+  config::RunConfig run;
+  run.model = file.config;
+  run.parallel.tensor = settings.tensor;
+  run.parallel.device_comm = settings.device_comm;
+  run.train.sequences_per_step = world.size() / settings.tensor;  // the file has its own batch
+  return train::join_grid(world, run, settings.device);
 }
 
 }  // namespace
 
 Report run_file(comm::World& world, const GoldenFile& file, const RunSettings& settings) {
-  const comm::Communicators ranks =
-      train::join_grid(world, file.config, settings.tensor, settings.device);
+  const comm::Communicators ranks = join_grid(world, file, settings);
   Report report;
   switch (file.kind) {
     case FileKind::kCase:

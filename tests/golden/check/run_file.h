@@ -4,6 +4,7 @@
 #include "golden_file.h"
 #include "lckv/comm/communicators.h"
 #include "lckv/comm/world.h"
+#include "lckv/config/parallel.h"
 
 namespace lckv::golden {
 
@@ -13,11 +14,12 @@ struct RunSettings {
   int tensor = 1;  // ranks that share the model; the others are copies with rows of their own
   bool sequence_parallel = false;
   Device device;
+  config::DeviceComm device_comm = config::DeviceComm::kAuto;
 };
 
 /// Runs the project's own model on the file, on all ranks of the world, and compares on rank 0: logits, nll, loss and every gradient of a
-/// case; losses, gradient norms and final weights of a training run; logits of a decoding run, from
-/// as many parallel passes as the file's config says. Throws ConfigError when the model does not fit
+/// case; losses, gradient norms and final weights of a training run; logits of a decoding run, token by token and
+/// from as many parallel passes as the file's config says. Throws ConfigError when the model does not fit
 /// the grid.
 Report run_file(comm::World& world, const GoldenFile& file, const RunSettings& settings);
 

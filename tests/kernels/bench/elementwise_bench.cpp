@@ -93,11 +93,11 @@ void cross_entropy(benchmark::State& state) {
   const DType dtype = dtype_argument(state);
   const int64_t N = state.range(1), V = state.range(2);
   const Buffer logits = random_tensor(DType::kF32, {N, V}, 1), targets = random_tokens({N}, V, 2);
-  const Buffer nll(DType::kF32, {N}), dlogits(dtype, {N, V});
+  const Buffer nll(DType::kF32, {N}), dlogits(dtype, {N, V}), scale = test::scalar_of(1e-3);
   Stream stream;
   run(state, logits.bytes() + dlogits.bytes(), [&] {
     ops::cross_entropy_forward_backward(stream, nll.view(), dlogits.view(), logits.view(),
-                                        targets.view(), 1e-3);
+                                        targets.view(), scale.view());
   });
 }
 

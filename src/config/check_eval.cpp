@@ -1,0 +1,84 @@
+#include <algorithm>
+#include <cmath>
+
+#include "lckv/base/text.h"
+#include "lckv/config/rules.h"
+
+namespace lckv::config {
+namespace {
+
+/// The keys that ask for something, with what they ask; "" when none does.
+std::string what_is_asked(const EvalConfig& e) {
+  if (!e.tasks.empty()) return "eval.tasks names " + e.tasks.front();
+  if (!e.questions.empty()) return "eval.questions names " + e.questions.front();
+  return e.exact_validation == ExactValidation::kTrue ? "eval.exact_validation is true" : "";
+}
+
+void check_use(const RunConfig& run, Rules& rules) {
+  if (!rules.sound({"eval.every_steps", "eval.tasks", "eval.questions", "eval.exact_validation",
+                    "data.validation"})) {
+    return;
+  }
+  const EvalConfig& e = run.eval;
+  const std::string asked = what_is_asked(e);
+  if (!e.is_on() && !asked.empty()) {
+    rules.refuse("eval.every_steps", format("is -1, which evaluates nothing, but {}", asked));
+  }
+  if (e.is_on() && asked.empty() && run.data.validation.empty()) {
+    rules.refuse("eval.every_steps",
+                 format("is {}, but neither eval.tasks, eval.questions nor data.validation names "
+                        "anything to evaluate",
+                        e.every_steps));
+  }
+  if (e.exact_validation == ExactValidation::kTrue && run.data.validation.empty()) {
+    rules.refuse("eval.exact_validation", "is true, but data.validation names no store");
+  }
+}
+
+void check_tasks(const EvalConfig& e, Rules& rules) {
+  if (!rules.sound({"eval.tasks", "eval.task_data", "eval.task_files"})) return;
+  for (auto task = e.tasks.begin(); task != e.tasks.end(); ++task) {
+    if (std::find(e.tasks.begin(), task, *task) != task) {
+      rules.refuse("eval.tasks", format("names {} twice", *task));
+    } else if (e.task_data.empty() && !e.task_files.contains(*task)) {
+      rules.refuse(
+          "eval.tasks",
+          format("{} has no file: eval.task_data is not given, nor eval.task_files of it", *task));
+    }
+  }
+}
+
+void check_files(const char* path, const TextMap& files, const EvalConfig& e, Rules& rules) {
+  if (!rules.sound({"eval.tasks", path})) return;
+  for (const auto& [task, file] : files) {
+    if (std::find(e.tasks.begin(), e.tasks.end(), task) != e.tasks.end()) continue;
+    rules.refuse(path, format("{} is for no task of eval.tasks", task));
+  }
+}
+
+void check_examples(const EvalConfig& e, Rules& rules) {
+  if (!rules.sound({"eval.tasks", "eval.num_fewshot"})) return;
+  if (e.num_fewshot == 0 || !e.tasks.empty()) return;
+  rules.refuse("eval.num_fewshot",
+               format("is {}, but eval.tasks names none to show examples of", e.num_fewshot));
+}
+
+void check_limit(const EvalConfig& e, Rules& rules) {
+  if (!rules.sound({"eval.limit"})) return;
+  if (e.limit < 1 || (e.limit == std::floor(e.limit) && e.limit <= 0x1p53)) return;
+  rules.refuse("eval.limit",
+               format("{} is neither a number of documents nor a part of them below 1", e.limit));
+}
+
+}  // namespace
+
+void check_eval_rules(const RunConfig& run, Rules& rules) {
+  check_use(run, rules);
+  check_tasks(run.eval, rules);
+  check_files("eval.task_files", run.eval.task_files, run.eval, rules);
+  check_files("eval.fewshot_files", run.eval.fewshot_files, run.eval, rules);
+  check_examples(run.eval, rules);
+  check_limit(run.eval, rules);
+}
+
+}  // namespace lckv::config

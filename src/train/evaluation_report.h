@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lckv/train/metrics.h"
+#include "lckv/train/run_evaluation.h"
+
+namespace lckv::train {
+
+/// The line of metrics.jsonl about a validation.
+///
+///   validation_loss, validation_perplexity, validation_tokens   in the passes of training
+///   validation/loss                                             the same, or where there is an exact
+///                                                               loss, of the tokens of that
+///   validation/exact_loss, validation/exact_gap                 at the fixed point; less
+///                                                               validation/loss
+///   validation/exact_passes, validation/exact_tokens            most passes of a forward; scored
+MetricsRow validation_row(int64_t step, const Validation& validation);
+
+/// The line about tasks: eval/<name>/<metric> and eval/<name>/<metric>_stderr, which is NaN where
+/// there is none; both NaN for a task that could not be scored.
+MetricsRow evaluation_row(int64_t step, const std::vector<TaskScores>& scores);
+
+/// "validation 2.3515 (exact 2.3517, 13 passes), perplexity 10.501 over 4 096 tokens (0.4 s)".
+std::string to_text(const Validation& validation);
+/// "questions: acc 0.9200 +- 0.0136, acc_norm 0.9200 +- 0.0136 over 400 documents (1.2 s)".
+std::string to_text(const TaskScores& scores);
+
+}  // namespace lckv::train

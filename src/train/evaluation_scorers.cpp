@@ -1,0 +1,40 @@
+#include "lckv/train/evaluation_scorers.h"
+
+#include "lckv/train/exact_validation.h"
+
+namespace lckv::train {
+
+EvaluationScorers::EvaluationScorers(const config::RunConfig& run,
+                                     const model::ParameterSet& weights,
+                                     const comm::Communicators& ranks, Device device, bool planning)
+    : plan_(Arena::planning(device)) {
+  place(plan_, run, weights, ranks);
+  if (planning) return;
+  memory_.emplace(Arena::allocate(plan_));
+  place(*memory_, run, weights, ranks);
+}
+
+void EvaluationScorers::place(Arena& arena, const config::RunConfig& run,
+                              const model::ParameterSet& weights,
+                              const comm::Communicators& ranks) {
+  eval::RowScorer::Options options;
+  options.batch_tokens = run.eval.batch_tokens;
+  options.ranks = &ranks;
+  if (validates_exactly(run) && is_iterated(run.model)) {
+    options.mode = eval::ForwardMode::converge(converge_eps(run.eval, weights.dtype()));
+    exact_ = std::make_unique<eval::RowScorer>(arena, run.model, weights, options,
+                                               run.data.sequence_tokens);
+  }
+  if (run.eval.is_on() && !(run.eval.tasks.empty() && run.eval.questions.empty())) {
+    options.mode = eval::parse_forward_mode("iterate", run.model);
+    tasks_ = std::make_unique<eval::RowScorer>(arena, run.model, weights, options,
+                                               run.model.max_position_embeddings);
+  }
+}
+
+void EvaluationScorers::prepare(Stream& stream) {
+  if (exact_) exact_->prepare(stream);
+  if (tasks_) tasks_->prepare(stream);
+}
+
+}  // namespace lckv::train

@@ -1,0 +1,256 @@
+#include "lckv/kernels/ops/paged_attention.h"
+
+#include <numeric>
+
+#include <gtest/gtest.h>
+
+#include "attention_problem.h"
+#include "lckv/base/random.h"
+#include "lckv/test_support/kernel_test.h"
+#include "lckv/test_support/refusal.h"
+
+namespace lckv {
+namespace {
+
+using test::AttentionProblem;
+
+constexpr DType kDTypes[] = {DType::kF64, DType::kF32, DType::kBF16};
+
+/// Numbers that a kernel reads.
+struct Numbers {
+  Numbers() = default;
+  explicit Numbers(const std::vector<int32_t>& values) : buffer(test::tokens_of(values)) {}
+  Buffer buffer;
+  ConstView view() const { return buffer.view(); }
+};
+
+/// The keys, values and queries of an attention problem as a cache has them: keys beside values in
+/// pages that lie in random order, NaN where no token is.
+class Paged {
+ public:
+  Paged(const AttentionProblem& problem, int64_t page_tokens)
+      : problem_(problem), P_(page_tokens), pages_of_one_((problem.size.Tk + P_ - 1) / P_) {
+    const auto& s = problem.size;
+    const int64_t pages = s.B * pages_of_one_ + 1;
+    std::vector<int32_t> order(static_cast<size_t>(pages));
+    std::iota(order.begin(), order.end(), 0);
+    const CounterRng rng(7, hash_text("pages"));
+    for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[rng.below(i, i)]);
+    order.resize(static_cast<size_t>(s.B * pages_of_one_));
+    table_ = order;
+    table_numbers_ = Numbers(order);
+    rows_ = test::nan_tensor(problem.dtype, {pages, P_, 2 * s.Hkv * s.D});
+    place(problem.k.view(), 0);
+    place(problem.v.view(), s.Hkv * s.D);
+    add_queries();
+  }
+
+  std::vector<double> attend(const ops::KernelTable& kernels, ConstView q_sinks = {},
+                             const Numbers& sink_end = {}) const {
+    const auto& s = problem_.size;
+    Stream stream;
+    const Buffer out = test::nan_tensor(problem_.dtype, {s.B * s.Tq, s.Hq, s.D});
+    kernels.paged_attention_forward(
+        stream, out.view(), problem_.q.view().reshape({s.B * s.Tq, s.Hq, s.D}), q_sinks, half(0),
+        half(s.Hkv * s.D),
+        {table_numbers_.view().reshape({s.B, pages_of_one_}), sequence_.view(), begin_.view(),
+         end_.view(), sink_end.view()});
+    return test::values_of(out.view());
+  }
+
+  Numbers sequence_, begin_, end_;
+
+ private:
+  ConstView half(int64_t begin) const {
+    const auto& s = problem_.size;
+    return static_cast<ConstView>(rows_.view())
+        .slice(2, begin, begin + s.Hkv * s.D)
+        .unflatten(2, s.Hkv, s.D);
+  }
+
+  void place(const ConstView& from, int64_t column) {
+    const auto& s = problem_.size;
+    const int64_t row = s.Hkv * s.D, bytes = size_bytes(problem_.dtype);
+    for (int64_t b = 0; b < s.B; ++b) {
+      for (int64_t j = 0; j < s.Tk; ++j) {
+        const int64_t page = table_[static_cast<size_t>(b * pages_of_one_ + j / P_)];
+        std::memcpy(
+            static_cast<char*>(rows_.raw()) + ((page * P_ + j % P_) * 2 * row + column) * bytes,
+            static_cast<const char*>(from.raw()) + (b * s.Tk + j) * row * bytes,
+            static_cast<size_t>(row * bytes));
+      }
+    }
+  }
+
+  void add_queries() {
+    std::vector<int32_t> sequence, begin, end;
+    for (int64_t b = 0; b < problem_.size.B; ++b) {
+      for (int64_t i = 0; i < problem_.size.Tq; ++i) {
+        int32_t first = -1, last = -1;
+        for (int64_t j = 0; j < problem_.size.Tk; ++j) {
+          if (!problem_.sees(b, i, j)) continue;
+          if (first < 0) first = static_cast<int32_t>(j);
+          last = static_cast<int32_t>(j);
+        }
+        sequence.push_back(static_cast<int32_t>(b));
+        begin.push_back(std::max(first, 0));
+        end.push_back(last + 1);
+      }
+    }
+    sequence_ = Numbers(sequence);
+    begin_ = Numbers(begin);
+    end_ = Numbers(end);
+  }
+
+  const AttentionProblem& problem_;
+  int64_t P_, pages_of_one_;
+  std::vector<int32_t> table_;
+  Numbers table_numbers_;
+  Buffer rows_;
+};
+
+void check(const AttentionProblem& problem, int64_t page_tokens) {
+  const test::AttentionAnswer expected = test::answer(problem);
+  const Paged paged(problem, page_tokens);
+  for (const ops::KernelTable* kernels : test::kernel_tables()) {
+    SCOPED_TRACE(kernels->name);
+    const std::vector<double> out = paged.attend(*kernels);
+    ASSERT_EQ(out.size(), expected.out.size());
+    for (size_t i = 0; i < out.size(); ++i) {
+      ASSERT_NEAR(out[i], expected.out[i], expected.out_tolerance) << "element " << i;
+    }
+  }
+}
+
+TEST(PagedAttention, IsAttentionOverTheSameKeys) {
+  for (const DType dtype : kDTypes) {
+    for (const int64_t width : {2, 8, 64, 80, 128}) {
+      for (const int64_t page_tokens : {1, 16, 7}) {
+        SCOPED_TRACE(format("{} D {} P {}", name(dtype), width, page_tokens));
+        check({{.B = 2, .Tq = 33, .Tk = 33, .Hq = 4, .Hkv = 2, .D = width}, dtype}, page_tokens);
+      }
+    }
+  }
+}
+
+TEST(PagedAttention, OfOneQueryOnLongSequencesOfSeveralLengths) {
+  for (const DType dtype : kDTypes) {
+    SCOPED_TRACE(name(dtype));
+    AttentionProblem problem({.B = 3, .Tq = 1, .Tk = 1100, .Hq = 8, .Hkv = 1, .D = 64}, dtype);
+    problem.mask.query_offset = 1099;
+    problem.set_key_lengths({1100, 513, 0});
+    check(problem, 16);
+  }
+}
+
+TEST(PagedAttention, KeepsTheRulesOfMasks) {
+  for (const DType dtype : kDTypes) {
+    for (const bool strict : {false, true}) {
+      for (const int64_t window : {0, 1, 5, 600}) {
+        SCOPED_TRACE(format("{} strict {} window {}", name(dtype), strict, window));
+        AttentionProblem problem({.B = 1, .Tq = 700, .Tk = 700, .Hq = 2, .Hkv = 2, .D = 16}, dtype);
+        problem.mask.strict = strict;
+        problem.mask.window_tokens = window;
+        check(problem, 16);
+      }
+    }
+  }
+}
+
+TEST(PagedAttention, SinksAndRecentKeysShareOneSoftmax) {
+  for (const DType dtype : kDTypes) {
+    SCOPED_TRACE(name(dtype));
+    // Sinks that reach to where the recent keys begin: together they are all keys.
+    AttentionProblem problem({.B = 1, .Tq = 40, .Tk = 600, .Hq = 4, .Hkv = 2, .D = 16}, dtype);
+    problem.mask.query_offset = 560;
+    const test::AttentionAnswer expected = test::answer(problem);
+    Paged paged(problem, 16);
+    const int64_t N = problem.size.Tq;
+    paged.begin_ = Numbers(std::vector<int32_t>(static_cast<size_t>(N), 530));
+    const Numbers sinks(std::vector<int32_t>(static_cast<size_t>(N), 530));
+    for (const ops::KernelTable* kernels : test::kernel_tables()) {
+      SCOPED_TRACE(kernels->name);
+      const std::vector<double> out = paged.attend(*kernels, {}, sinks);
+      for (size_t i = 0; i < out.size(); ++i) {
+        ASSERT_NEAR(out[i], expected.out[i], expected.out_tolerance) << "element " << i;
+      }
+    }
+  }
+}
+
+TEST(PagedAttention, SinksAreScoredWithQueriesOfTheirOwn) {
+  // One head, keys 0, 1 are sinks, 4..5 recent: by hand.
+  const AttentionProblem problem({.B = 1, .Tq = 1, .Tk = 6, .Hq = 1, .Hkv = 1, .D = 8},
+                                 DType::kF64);
+  Paged paged(problem, 2);
+  paged.begin_ = Numbers({4});
+  paged.end_ = Numbers({6});
+  const Buffer other = test::random_tensor(DType::kF64, {1, 1, 8}, 77);
+  const std::vector<double> q = test::values_of(problem.q.view()),
+                            k = test::values_of(problem.k.view()),
+                            v = test::values_of(problem.v.view()),
+                            sinks = test::values_of(other.view());
+  std::vector<double> expected(8, 0), weights;
+  double total = 0;
+  const std::vector<size_t> keys = {0, 1, 4, 5};
+  for (const size_t j : keys) {
+    double score = 0;
+    for (size_t d = 0; d < 8; ++d) score += (j < 2 ? sinks : q)[d] * k[j * 8 + d];
+    weights.push_back(std::exp(score / std::sqrt(8.0)));
+    total += weights.back();
+  }
+  for (size_t n = 0; n < keys.size(); ++n) {
+    for (size_t d = 0; d < 8; ++d) expected[d] += weights[n] / total * v[keys[n] * 8 + d];
+  }
+  for (const ops::KernelTable* kernels : test::kernel_tables()) {
+    const std::vector<double> out = paged.attend(*kernels, other.view(), Numbers({2}));
+    for (size_t d = 0; d < 8; ++d) EXPECT_NEAR(out[d], expected[d], 1e-14) << kernels->name;
+    const std::vector<double> without = paged.attend(*kernels, {}, Numbers({2}));
+    EXPECT_GT(std::fabs(without[0] - expected[0]), 1e-6) << "the queries of sinks were not used";
+  }
+}
+
+TEST(PagedAttention, AQueryDoesNotSeeItsNeighbours) {
+  const AttentionProblem problem({.B = 1, .Tq = 40, .Tk = 40, .Hq = 4, .Hkv = 2, .D = 16},
+                                 DType::kF32);
+  for (const ops::KernelTable* kernels : test::kernel_tables()) {
+    Paged paged(problem, 16);
+    const std::vector<double> before = paged.attend(*kernels);
+    // Every other query sees nothing now: the rest keeps its values, bit for bit.
+    std::vector<int32_t> end;
+    for (int32_t n = 0; n < 40; ++n) end.push_back(n % 2 == 0 ? n + 1 : 0);
+    paged.end_ = Numbers(end);
+    const std::vector<double> after = paged.attend(*kernels);
+    for (size_t i = 0; i < after.size(); ++i) {
+      ASSERT_EQ(after[i], i / 64 % 2 == 0 ? before[i] : 0.0) << kernels->name << " element " << i;
+    }
+  }
+}
+
+TEST(PagedAttention, RefusesWhatDoesNotFit) {
+  Stream stream;
+  const Buffer out(DType::kF32, {3, 4, 8}), q(DType::kF32, {3, 4, 8}),
+      kv(DType::kF32, {2, 4, 2, 8});
+  const Buffer odd(DType::kF32, {2, 4, 3, 8});
+  const Numbers three({0, 0, 0}), two({0, 0});
+  const ops::PagedKeys keys{
+      two.view().reshape({1, 2}), three.view(), three.view(), three.view(), {}};
+  const auto call = [&](ConstView k, ConstView v, ops::PagedKeys with) {
+    return [=, &stream, &out, &q] {
+      ops::paged_attention_forward(stream, out.view(), q.view(), {}, k, v, with);
+    };
+  };
+  test::expect_refusal<ShapeError>(call(odd.view(), odd.view(), keys),
+                                   "must be a multiple of those of k = f32[2, 4, 3, 8]");
+  test::expect_refusal<ShapeError>(call(kv.view(), odd.view(), keys), "v must have shape");
+  ops::PagedKeys wrong = keys;
+  wrong.end = two.view();
+  test::expect_refusal<ShapeError>(call(kv.view(), kv.view(), wrong),
+                                   "keys.end must have shape [3], got i32[2]");
+  wrong = keys;
+  wrong.page_table = three.view();
+  test::expect_refusal<ShapeError>(call(kv.view(), kv.view(), wrong), "keys.page_table");
+}
+
+}  // namespace
+}  // namespace lckv
