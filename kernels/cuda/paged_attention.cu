@@ -1,21 +1,12 @@
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "lckv/kernels/cuda/kernels.h"
-#include "lckv/kernels/cuda/launch.cuh"
+#include "lckv/kernels/cuda/paged_attention.cuh"
 
 namespace lckv::ops::cuda {
 namespace {
-
-constexpr int kThreads = 128;
-constexpr int kTile = kThreads;  // keys at once, one to a thread
-constexpr int kHeads = 8;        // query heads of one block at most: they share what is read
-
-/// Rows of a [pages, P, Hkv, D] view.
-template <class T>
-struct PageRows {
-  const T* data;
-  int64_t page_stride, token_stride, head_stride;  // elements
-};
 
 template <class T>
 PageRows<T> page_rows(const ConstView& view) {
@@ -23,196 +14,36 @@ PageRows<T> page_rows(const ConstView& view) {
 }
 
 template <class T>
-struct PagedCall {
-  T* out;
-  const T *q, *q_sinks;  // q_sinks is q where there are none
-  int64_t out_row, out_head, q_row, q_head, sinks_row, sinks_head;  // strides
-  PageRows<T> k, v;
-  const int32_t *page_table, *sequence, *begin, *end, *sink_end;  // sink_end may be null
-  int64_t table_row;
-  int32_t page_tokens;
-  int group, width;
-  double scale;
-};
-
-/// What the threads of a block share; A is the accumulator.
-template <class A>
-struct Shared {
-  A* q;              // [kHeads, D]
-  A* out;            // [kHeads, D]
-  A* s;              // [kHeads, kTile]: scores, then weights
-  A* keep;           // [kHeads]: what earlier sums are multiplied with
-  A *largest, *sum;  // [kHeads]
-  int64_t* row;      // [kTile]: page * page_stride and token * token_stride of v
-
-  __device__ Shared(void* memory, int width) {
-    row = static_cast<int64_t*>(memory);
-    q = reinterpret_cast<A*>(row + kTile);
-    out = q + kHeads * width;
-    s = out + kHeads * width;
-    keep = s + kHeads * kTile;
-    largest = keep + kHeads;
-    sum = largest + kHeads;
-  }
-  static size_t bytes(int width) {
-    return kTile * sizeof(int64_t) +
-           (2 * kHeads * static_cast<size_t>(width) + kHeads * kTile + 3 * kHeads) * sizeof(A);
-  }
-};
-
-__device__ inline float exp_of(float x) { return expf(x); }
-__device__ inline double exp_of(double x) { return exp(x); }
-
-/// Scores of this thread's key with the block's heads.
-template <class T, bool kWide>
-__device__ inline void score_key(Acc<T> (&s)[kHeads], const T* k, const Acc<T>* q, int heads,
-                                 int width) {
-  if constexpr (kWide) {
-    constexpr int kCount = Pack<T>::kCount;
-    for (int d = 0; d < width; d += kCount) {
-      const Pack<T> pack = load_pack(k + d);
-#pragma unroll
-      for (int i = 0; i < kCount; ++i) {
-        const Acc<T> x = widen(pack[i]);
-#pragma unroll
-        for (int g = 0; g < kHeads; ++g) {
-          if (g < heads) s[g] += q[g * width + d + i] * x;
-        }
-      }
-    }
-  } else {
-    for (int d = 0; d < width; ++d) {
-      const Acc<T> x = widen(k[d]);
-#pragma unroll
-      for (int g = 0; g < kHeads; ++g) {
-        if (g < heads) s[g] += q[g * width + d] * x;
-      }
-    }
-  }
-}
-
-/// One warp per head: scores of the tile become weights, `keep` what was summed before is worth.
-template <class A>
-__device__ inline void weigh_tile(const Shared<A>& shared, int heads) {
-  const int lane = static_cast<int>(threadIdx.x % 32);
-  for (int g = static_cast<int>(threadIdx.x / 32); g < heads; g += kThreads / 32) {
-    A* const s = shared.s + g * kTile;
-    A largest = -INFINITY;
-    for (int j = lane; j < kTile; j += 32) largest = max(largest, s[j]);
-    const A before = shared.largest[g];
-    largest = max(warp_max(largest), before);
-    A sum = 0;
-    for (int j = lane; j < kTile; j += 32) {
-      const A weight = s[j] == -INFINITY ? A{0} : exp_of(s[j] - largest);
-      s[j] = weight;
-      sum += weight;
-    }
-    sum = warp_sum(sum);
-    if (lane == 0) {
-      const A keep = before == -INFINITY ? A{0} : exp_of(before - largest);
-      shared.keep[g] = keep;
-      shared.sum[g] = shared.sum[g] * keep + sum;
-      shared.largest[g] = largest;
-    }
-  }
+void set_keys(PagedCall<T>& call, const PagedKeys& keys) {
+  call.page_table = device_data<int32_t>(keys.page_table);
+  call.table_row = keys.page_table.stride(0);
+  call.sequence = device_data<int32_t>(keys.sequence);
+  call.begin = device_data<int32_t>(keys.begin), call.end = device_data<int32_t>(keys.end);
+  call.sink_end = keys.sink_end ? device_data<int32_t>(keys.sink_end) : nullptr;
+  call.sequences = static_cast<int>(keys.page_table.dim(0));
+  call.most_keys = static_cast<int>(std::min<int64_t>(keys.page_table.dim(1) * call.page_tokens,
+                                                      std::numeric_limits<int32_t>::max()));
 }
 
 template <class T>
-__device__ inline void add_values(const Shared<Acc<T>>& shared, const T* v, int heads, int width,
-                                  int count) {
-  for (int at = static_cast<int>(threadIdx.x); at < heads * width; at += kThreads) {
-    const int g = at / width, d = at % width;
-    Acc<T> sum = shared.out[at] * shared.keep[g];
-    const Acc<T>* const weight = shared.s + g * kTile;
-    for (int j = 0; j < count; ++j) sum += weight[j] * widen(v[shared.row[j] + d]);
-    shared.out[at] = sum;
-  }
-}
-
-/// Keys begin .. end-1 of the query: all heads of the block.
-template <class T, bool kWide>
-__device__ void attend(const PagedCall<T>& call, const Shared<Acc<T>>& shared, const T* q,
-                       int64_t q_head, int begin, int end, const int32_t* pages, int64_t kv_head,
-                       int heads) {
-  using A = Acc<T>;
-  const int width = call.width;
-  __syncthreads();  // the part before this one has read its queries
-  for (int at = static_cast<int>(threadIdx.x); at < heads * width; at += kThreads) {
-    shared.q[at] = widen(q[at / width * q_head + at % width]) * static_cast<A>(call.scale);
-  }
-  for (int tile = begin; tile < end; tile += kTile) {
-    __syncthreads();  // queries are there; the tile before has been added
-    const int j = tile + static_cast<int>(threadIdx.x);
-    A s[kHeads] = {};
-    if (j < end) {
-      const int64_t page = pages[j / call.page_tokens], token = j % call.page_tokens;
-      shared.row[threadIdx.x] = page * call.v.page_stride + token * call.v.token_stride;
-      score_key<T, kWide>(s,
-                          call.k.data + page * call.k.page_stride + token * call.k.token_stride +
-                              kv_head * call.k.head_stride,
-                          shared.q, heads, width);
-    }
-#pragma unroll
-    for (int g = 0; g < kHeads; ++g) {
-      if (g < heads) shared.s[g * kTile + threadIdx.x] = j < end ? s[g] : A{-INFINITY};
-    }
-    __syncthreads();
-    weigh_tile(shared, heads);
-    __syncthreads();
-    add_values(shared, call.v.data + kv_head * call.v.head_stride, heads, width,
-               min(kTile, end - tile));
-  }
-}
-
-/// Block x: the query. y: the key/value head. z: which kHeads of its query heads.
-template <class T, bool kWide>
-__global__ __launch_bounds__(kThreads) void paged_attention_kernel(PagedCall<T> call) {
-  extern __shared__ __align__(16) unsigned char memory[];
-  using A = Acc<T>;
-  const Shared<A> shared(memory, call.width);
-  const int64_t n = blockIdx.x, kv_head = blockIdx.y;
-  const int first = static_cast<int>(blockIdx.z) * kHeads;
-  const int heads = min(kHeads, call.group - first);
-  const int64_t head = kv_head * call.group + first;
-  for (int at = static_cast<int>(threadIdx.x); at < heads * call.width; at += kThreads) {
-    shared.out[at] = 0;
-  }
-  if (threadIdx.x < kHeads) {
-    shared.largest[threadIdx.x] = -INFINITY;
-    shared.sum[threadIdx.x] = 0;
-  }
-  const int32_t* const pages = call.page_table + call.sequence[n] * call.table_row;
-  if (call.sink_end != nullptr) {
-    attend<T, kWide>(call, shared, call.q_sinks + n * call.sinks_row + head * call.sinks_head,
-                     call.sinks_head, 0, call.sink_end[n], pages, kv_head, heads);
-  }
-  attend<T, kWide>(call, shared, call.q + n * call.q_row + head * call.q_head, call.q_head,
-                   call.begin[n], call.end[n], pages, kv_head, heads);
-  __syncthreads();
-  for (int at = static_cast<int>(threadIdx.x); at < heads * call.width; at += kThreads) {
-    const int g = at / call.width, d = at % call.width;
-    const A sum = shared.sum[g];
-    call.out[n * call.out_row + (head + g) * call.out_head + d] =
-        narrow<T>(sum == 0 ? A{0} : shared.out[at] / sum);
-  }
-}
-
-template <class T, bool kWide>
-void launch(cudaStream_t stream, const PagedCall<T>& call, int64_t queries, int64_t kv_heads) {
-  const size_t bytes = Shared<Acc<T>>::bytes(call.width);
-  constexpr size_t kWithoutAsking = 48 * 1024;
-  if (bytes > kWithoutAsking) {
-    const cudaError_t status =
-        cudaFuncSetAttribute(paged_attention_kernel<T, kWide>,
-                             cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes));
-    if (status != cudaSuccess) {
-      throw CudaError(std::string("paged_attention_forward: ") + cudaGetErrorString(status));
-    }
-  }
-  const dim3 grid(static_cast<unsigned>(queries), static_cast<unsigned>(kv_heads),
-                  static_cast<unsigned>(ceil_div(call.group, kHeads)));
-  paged_attention_kernel<T, kWide><<<grid, kThreads, bytes, stream>>>(call);
-  check_launch("paged_attention_forward");
+PagedCall<T> paged_call(const View& out, const ConstView& q, const ConstView& sinks,
+                        const ConstView& k, const ConstView& v, const PagedKeys& keys) {
+  PagedCall<T> call{};
+  call.out = device_data<T>(out);
+  call.q = device_data<T>(q);
+  call.q_sinks = device_data<T>(sinks);
+  call.out_row = out.stride(0), call.out_head = out.stride(1);
+  call.q_row = q.stride(0), call.q_head = q.stride(1);
+  call.sinks_row = sinks.stride(0), call.sinks_head = sinks.stride(1);
+  call.k = page_rows<T>(k), call.v = page_rows<T>(v);
+  call.page_tokens = static_cast<int32_t>(k.dim(1));
+  call.queries = static_cast<int>(q.dim(0));
+  call.kv_heads = static_cast<int>(k.dim(2));
+  call.group = static_cast<int>(q.dim(1) / k.dim(2));
+  call.width = static_cast<int>(q.dim(2));
+  call.scale = 1.0 / std::sqrt(static_cast<double>(call.width));
+  set_keys(call, keys);
+  return call;
 }
 
 }  // namespace
@@ -221,31 +52,13 @@ void paged_attention_forward(Stream& stream, View out, ConstView q, ConstView q_
                              ConstView v, const PagedKeys& keys) {
   with_device_type(q.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const ConstView& sinks = q_sinks ? q_sinks : q;
-    PagedCall<T> call{};
-    call.out = device_data<T>(out);
-    call.q = device_data<T>(q);
-    call.q_sinks = device_data<T>(sinks);
-    call.out_row = out.stride(0), call.out_head = out.stride(1);
-    call.q_row = q.stride(0), call.q_head = q.stride(1);
-    call.sinks_row = sinks.stride(0), call.sinks_head = sinks.stride(1);
-    call.k = page_rows<T>(k), call.v = page_rows<T>(v);
-    call.page_table = device_data<int32_t>(keys.page_table);
-    call.table_row = keys.page_table.stride(0);
-    call.sequence = device_data<int32_t>(keys.sequence);
-    call.begin = device_data<int32_t>(keys.begin), call.end = device_data<int32_t>(keys.end);
-    call.sink_end = keys.sink_end ? device_data<int32_t>(keys.sink_end) : nullptr;
-    call.page_tokens = static_cast<int32_t>(k.dim(1));
-    call.group = static_cast<int>(q.dim(1) / k.dim(2));
-    call.width = static_cast<int>(q.dim(2));
-    call.scale = 1.0 / std::sqrt(static_cast<double>(call.width));
+    const auto call = paged_call<T>(out, q, q_sinks ? q_sinks : q, k, v, keys);
+    if constexpr (std::is_same_v<T, __nv_bfloat16>) {
+      if (fits_paged_mma(call)) return paged_mma(stream, call);
+    }
     const bool wide = fits_packs<T>(k.raw(), k.dim(3), k.stride(0)) &&
                       fits_packs<T>(k.raw(), k.stride(1), k.stride(2));
-    if (wide) {
-      launch<T, true>(native(stream), call, q.dim(0), k.dim(2));
-    } else {
-      launch<T, false>(native(stream), call, q.dim(0), k.dim(2));
-    }
+    paged_general(stream, call, wide);
   });
 }
 

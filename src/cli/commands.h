@@ -45,11 +45,11 @@ struct PlanArgs {
 struct EvalArgs {
   std::string
       model;  // Hugging Face folder, or a run's folder (newest state), or one state's folder
-  std::string perplexity;                      // token store, or text
-  std::string perplexity_mode = "nonoverlap";  // rolling | sliding:STRIDE | llamacpp
-  std::string questions;                       // JSONL of multiple-choice questions
-  std::vector<std::string> tasks;              // names; one text may hold several
-  std::string task_data;                       // folder of their files
+  std::string perplexity;                              // token store, or text
+  std::string perplexity_mode = "nonoverlap";          // rolling | sliding:STRIDE | llamacpp
+  std::string questions;                               // JSONL of multiple-choice questions
+  std::vector<std::string> tasks;                      // names; one text may hold several
+  std::string task_data;                               // folder of their files
   std::vector<std::string> task_files, fewshot_files;  // TASK=FILE
   int64_t num_fewshot = 0;
   std::optional<double> limit;       // documents of each task

@@ -7,6 +7,7 @@
 #include "lckv/cli/choices.h"
 #include "lckv/cli/evaluation.h"
 #include "lckv/comm/agreement.h"
+#include "lckv/eval/token_text.h"
 #include "lckv/kernels/table.h"
 #include "lckv/model/init.h"
 #include "lckv/train/device.h"
@@ -76,10 +77,16 @@ void require_possible(const EvalArgs& args) {
   if (!args.perplexity.empty() && asks_tasks(args)) {
     refuse("--perplexity and tasks are asked for in commands of their own");
   }
-  const bool of_tasks = args.limit || args.num_fewshot > 0 || !args.compat.empty() ||
-                        !args.output.empty() || args.log_samples || args.show > 0;
+  const bool of_tasks = !args.task_data.empty() || !args.fewshot_files.empty() || args.limit ||
+                        args.num_fewshot > 0 || !args.compat.empty() || !args.output.empty() ||
+                        args.log_samples || args.show > 0;
   if (!args.perplexity.empty() && of_tasks) {
-    refuse("--limit, --num-fewshot, --compat, --output, --log-samples and --show are for tasks");
+    refuse(
+        "--task-data, --fewshot-file, --limit, --num-fewshot, --compat, --output, "
+        "--log-samples and --show are for tasks");
+  }
+  if (!args.perplexity.empty() && !args.tokenizer.empty() && !eval::is_text(args.perplexity)) {
+    refuse("--tokenizer is for texts: a token store was made with its own");
   }
   if (args.log_samples && (args.output.empty() || args.output.ends_with(".json"))) {
     refuse("--log-samples needs --output FOLDER, where results and samples go");

@@ -13,7 +13,7 @@ namespace lckv::cli {
 namespace {
 
 constexpr int64_t kBatchTokens = 2048;
-constexpr int64_t kBatchesOfPart = 64;  // forwards between two looks at how far a task is
+constexpr int64_t kBatchesOfPart = 256;  // forwards between two looks at how far a task is
 
 eval::ScoreRows scorer_of(const Evaluation& e, Stream& stream, eval::RowScorer& scorer,
                           const std::string& task) {

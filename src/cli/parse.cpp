@@ -160,8 +160,10 @@ void add_eval_tasks(CLI::App& command, EvalArgs& args) {
                   "arc_challenge, boolq, piqa, sciq, lambada_openai, wikitext")
       ->delimiter(',')
       ->excludes(questions);
-  command.add_option("--task-data", args.task_data,
-                     "Folder of their files: <task>.jsonl and the like, also .gz and .zst");
+  command
+      .add_option("--task-data", args.task_data,
+                  "Folder of their files: <task>.jsonl and the like, also .gz and .zst")
+      ->excludes(questions);
   command
       .add_option("--task-file", args.task_files, "TASK=FILE: documents of one task (repeatable)")
       ->allow_extra_args(false)

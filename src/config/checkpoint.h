@@ -15,7 +15,8 @@ struct CheckpointConfig {
   WhenBusy when_busy = WhenBusy::kWait;  // asynchronous saves
   int64_t keep_last = 3;                 // newest states that stay; 0: all
   int64_t keep_every_steps = 0;          // states of these steps stay for ever; 0: none
-  // the state with the lowest validation loss stays; one is saved whenever it falls below all before
+  // the state with the lowest validation loss stays, the exact one where it is scored (eval.h); one
+  // is saved whenever it falls below all before
   bool keep_best = false;
 };
 

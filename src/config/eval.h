@@ -11,15 +11,15 @@ namespace lckv::config {
 // auto: where the model has layers that are iterated and there is validation data
 enum class ExactValidation { kAuto, kTrue, kFalse };
 
-/// YAML section `eval:`: scores on tasks during training, and the validation loss at the fixed point
-/// of the iterated layers beside the one of the passes that are trained.
+/// YAML section `eval:`: scores on tasks during training, and the validation loss at the fixed
+/// point of the iterated layers beside the one of the passes that are trained.
 struct EvalConfig {
   int64_t every_steps = -1;        // of the tasks; 0: at the end only; -1: nothing of this section
   std::vector<std::string> tasks;  // eval/task.h
   std::string task_data;  // folder of their files, by the names that eval/task_files.h tells
   std::map<std::string, std::string> task_files;     // in place of those: {arc_easy: dev.jsonl}
   std::map<std::string, std::string> fewshot_files;  // the same for examples
-  // files of questions in the format of the bundled ones (eval/question.h), with BOS in front; a
+  // files of questions in the format of the bundled ones (eval/raw_formats.h), with BOS in front; a
   // file's name without its ending names its scores
   std::vector<std::string> questions;
   int64_t num_fewshot = 0;  // examples in front of each document of a task
@@ -28,8 +28,8 @@ struct EvalConfig {
   std::string compat = "lmeval-0.4.5";  // eval/compat.h; of the tasks
   // each validation is scored at the fixed point too, and that loss chooses the best state
   ExactValidation exact_validation = ExactValidation::kAuto;
-  // of the validation's tokens, the first so many, are scored exactly; null: as many as 32 sequences
-  // hold; 0: all
+  // of the validation's tokens, the first so many, are scored exactly; null: as many as 32
+  // sequences hold; 0: all
   std::optional<int64_t> exact_tokens;
   // passes go on until no keys and values that are read upward change by more, relatively; 0: 1e-6,
   // or the rounding of the precision where that is coarser (bf16: 2^-8)

@@ -1,7 +1,7 @@
 #include "lckv/train/evaluation_report.h"
 
 #include <algorithm>
-#include <cmath>
+#include <limits>
 
 #include "lckv/base/text.h"
 

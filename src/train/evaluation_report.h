@@ -11,11 +11,11 @@ namespace lckv::train {
 /// The line of metrics.jsonl about a validation.
 ///
 ///   validation_loss, validation_perplexity, validation_tokens   in the passes of training
-///   validation/loss                                             the same, or where there is an exact
-///                                                               loss, of the tokens of that
-///   validation/exact_loss, validation/exact_gap                 at the fixed point; less
-///                                                               validation/loss
-///   validation/exact_passes, validation/exact_tokens            most passes of a forward; scored
+///   validation/loss           the same, or where there is an exact loss, of the tokens of that
+///   validation/exact_loss     at the fixed point
+///   validation/exact_gap      that less validation/loss
+///   validation/exact_passes   most of a forward
+///   validation/exact_tokens   scored
 MetricsRow validation_row(int64_t step, const Validation& validation);
 
 /// The line about tasks: eval/<name>/<metric> and eval/<name>/<metric>_stderr, which is NaN where

@@ -9,9 +9,9 @@
 
 namespace lckv::train {
 
-/// The loss of validation tokens at the fixed point of the iterated layers, which decoding computes,
-/// beside the one of the passes that are trained: a model may do well in its m + b passes and be
-/// wrong where they lead.
+/// The loss of validation tokens at the fixed point of the iterated layers, which decoding
+/// computes, beside the one of the passes that are trained: a model may do well in its m + b passes
+/// and be wrong where they lead.
 struct ExactLoss {
   double loss = 0;      // mean over all scored tokens, in nats
   double own_loss = 0;  // of the same tokens, in the passes of training
@@ -22,7 +22,8 @@ struct ExactLoss {
   double gap() const { return loss - own_loss; }
 };
 
-/// Whether layers read keys and values of higher ones, so that passes of them lead to a fixed point.
+/// Whether layers read keys and values of higher ones, so that passes of them lead to a fixed
+/// point.
 bool is_iterated(const config::ModelConfig& model);
 
 /// Whether validations of the run are scored exactly too.
@@ -37,12 +38,12 @@ double converge_eps(const config::EvalConfig& eval, DType dtype);
 int64_t exact_tokens(const config::RunConfig& run);
 
 /// The loader's sequences from its first one on as rows to score: each sequence is a row, or under
-/// the document mask each document's part of one. Every target counts once, with the context that it
-/// has in training.
+/// the document mask each document's part of one. Every target counts once, with the context that
+/// it has in training.
 std::vector<eval::TokenPair> rows_of(data::ValidationLoader& loader);
 
-/// The loss over such rows by a scorer whose mode is ForwardMode::converge. `own_loss` is left at 0.
-/// Collective over the grid `ranks`, the scorer's, with equal rows; the same bits on every rank.
+/// The loss over such rows by a scorer whose mode is ForwardMode::converge. `own_loss` is left at
+/// 0. Collective over the grid `ranks`, the scorer's, with equal rows; the same bits on every rank.
 /// Throws Interrupted on all ranks when `stop` is set on any.
 ExactLoss score_exactly(Stream& stream, eval::RowScorer& scorer,
                         const std::vector<eval::TokenPair>& rows, const comm::Communicators& ranks,

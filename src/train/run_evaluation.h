@@ -21,8 +21,8 @@ struct Validation {
   double choosing_loss() const { return exact ? exact->loss : own.mean_nll; }
 };
 
-/// Scores `all`, and what `data` names of it exactly. A model without iterated layers is at its fixed
-/// point after one pass: there the exact loss is its own.
+/// Scores `all`, and what `data` names of it exactly. A model without iterated layers is at its
+/// fixed point after one pass: there the exact loss is its own.
 ///
 ///   exact   null where data has no rows to score exactly
 ///

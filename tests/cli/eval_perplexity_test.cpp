@@ -74,6 +74,7 @@ TEST_F(EvalPerplexity, RefusesModesThatCannotBe) {
   expect_refused(start + "sliding:33", 3, "a stride is at most T = 32");
   expect_refused(start + "llamacpp --sequence-tokens 3", 3, "expected at least 4");
   expect_refused(start + "rolling --sequence-tokens 65", 3, "max_position_embeddings 64");
+  expect_refused("--perplexity " + store() + " --tokenizer bytes", 2, "--tokenizer is for texts");
   expect_refused("--perplexity " + store() + " --forward converge:0", 3, "converge:eps");
 }
 

@@ -41,8 +41,8 @@ bool agree(const std::vector<double>& scores, const std::vector<double>& expecte
                     [&](double a, double b) { return is_close(a, b, relative); });
 }
 
-// Eleven rows, each a batch of its own, or a few in a batch, or all in one: they divide among two or
-// four copies, leave a rest, or are too few.
+// Eleven rows, each a batch of its own, or a few in a batch, or all in one: they divide among two
+// or four copies, leave a rest, or are too few.
 constexpr int64_t kBatchTokens[] = {1, 50, 90, 1000};
 
 TEST_F(QuestionsOnRanks, ScoresEqualOneProcessOnEveryGrid) {

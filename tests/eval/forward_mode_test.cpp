@@ -29,8 +29,8 @@ TEST(ForwardMode, RunsNoMorePassesThanThereAreTokens) {
 
 TEST(ForwardMode, RefusesEverythingElse) {
   for (const char* text : {"", "iterate:", "iterate:0", "iterate:-1", "iterate:9x", "iterate: 9",
-                           "iterate9", "iterate:99999999999", "Sequential", "converge:0", "converge:-1",
-                           "converge:inf", "converge", "converge:1e-3x"}) {
+                           "iterate9", "iterate:99999999999", "Sequential", "converge:0",
+                           "converge:-1", "converge:inf", "converge", "converge:1e-3x"}) {
     test::expect_refusal<ConfigError>(
         [&] { parse_forward_mode(text, tiny_config()); },
         "forward mode '" + std::string(text) + "': expected 'iterate', 'iterate:n'");

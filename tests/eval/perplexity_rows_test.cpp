@@ -64,8 +64,8 @@ class PerplexityRows : public testing::Test {
   Stream stream_;
 };
 
-// A store whose last batch is ragged, in documents that end inside of sequences, between two of them
-// (every 12 tokens), or after a single token.
+// A store whose last batch is ragged, in documents that end inside of sequences, between two of
+// them (every 12 tokens), or after a single token.
 constexpr int64_t kDocumentTokens[] = {10, 12, 1 << 20, 1};
 
 TEST_F(PerplexityRows, GiveTheNumbersOfTheNetworkInEveryForwardMode) {

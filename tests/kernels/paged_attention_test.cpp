@@ -25,11 +25,15 @@ struct Numbers {
 };
 
 /// The keys, values and queries of an attention problem as a cache has them: keys beside values in
-/// pages that lie in random order, NaN where no token is.
+/// pages that lie in random order, NaN where no token is. Idle sequences have room for as many
+/// tokens, but neither pages nor queries.
 class Paged {
  public:
-  Paged(const AttentionProblem& problem, int64_t page_tokens)
-      : problem_(problem), P_(page_tokens), pages_of_one_((problem.size.Tk + P_ - 1) / P_) {
+  Paged(const AttentionProblem& problem, int64_t page_tokens, int64_t idle_sequences = 0)
+      : problem_(problem),
+        P_(page_tokens),
+        pages_of_one_((problem.size.Tk + P_ - 1) / P_),
+        sequences_(problem.size.B + idle_sequences) {
     const auto& s = problem.size;
     const int64_t pages = s.B * pages_of_one_ + 1;
     std::vector<int32_t> order(static_cast<size_t>(pages));
@@ -38,6 +42,7 @@ class Paged {
     for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[rng.below(i, i)]);
     order.resize(static_cast<size_t>(s.B * pages_of_one_));
     table_ = order;
+    order.resize(static_cast<size_t>(sequences_ * pages_of_one_), 1 << 30);
     table_numbers_ = Numbers(order);
     rows_ = test::nan_tensor(problem.dtype, {pages, P_, 2 * s.Hkv * s.D});
     place(problem.k.view(), 0);
@@ -48,13 +53,47 @@ class Paged {
   std::vector<double> attend(const ops::KernelTable& kernels, ConstView q_sinks = {},
                              const Numbers& sink_end = {}) const {
     const auto& s = problem_.size;
+    return attend_with(kernels, problem_.q.view().reshape({s.B * s.Tq, s.Hq, s.D}), q_sinks,
+                       {{}, sequence_.view(), begin_.view(), end_.view(), sink_end.view()});
+  }
+  /// Queries first .. first+count-1 alone.
+  std::vector<double> attend_some(const ops::KernelTable& kernels, int64_t first,
+                                  int64_t count) const {
+    const auto& s = problem_.size;
+    const auto some = [&](const Numbers& all) { return all.view().slice(0, first, first + count); };
+    return attend_with(
+        kernels, problem_.q.view().reshape({s.B * s.Tq, s.Hq, s.D}).slice(0, first, first + count),
+        {}, {{}, some(sequence_), some(begin_), some(end_), {}});
+  }
+  /// All queries, so many times.
+  std::vector<double> attend_copies(const ops::KernelTable& kernels, int64_t copies) const {
+    const auto& s = problem_.size;
+    const int64_t N = s.B * s.Tq;
+    Buffer q(problem_.dtype, {copies * N, s.Hq, s.D});
+    std::vector<int32_t> sequence, begin, end;
+    const auto append = [&](std::vector<int32_t>& to, const Numbers& from) {
+      const auto* const data = from.view().data<int32_t>();
+      to.insert(to.end(), data, data + N);
+    };
+    for (int64_t copy = 0; copy < copies; ++copy) {
+      std::memcpy(static_cast<char*>(q.raw()) + copy * problem_.q.bytes(), problem_.q.raw(),
+                  static_cast<size_t>(problem_.q.bytes()));
+      append(sequence, sequence_);
+      append(begin, begin_);
+      append(end, end_);
+    }
+    const Numbers sequences(sequence), begins(begin), ends(end);
+    return attend_with(kernels, q.view(), {},
+                       {{}, sequences.view(), begins.view(), ends.view(), {}});
+  }
+  std::vector<double> attend_with(const ops::KernelTable& kernels, ConstView q, ConstView q_sinks,
+                                  ops::PagedKeys keys) const {
+    const auto& s = problem_.size;
     Stream stream;
-    const Buffer out = test::nan_tensor(problem_.dtype, {s.B * s.Tq, s.Hq, s.D});
-    kernels.paged_attention_forward(
-        stream, out.view(), problem_.q.view().reshape({s.B * s.Tq, s.Hq, s.D}), q_sinks, half(0),
-        half(s.Hkv * s.D),
-        {table_numbers_.view().reshape({s.B, pages_of_one_}), sequence_.view(), begin_.view(),
-         end_.view(), sink_end.view()});
+    const Buffer out = test::nan_tensor(problem_.dtype, q.shape());
+    keys.page_table = table_numbers_.view().reshape({sequences_, pages_of_one_});
+    kernels.paged_attention_forward(stream, out.view(), q, q_sinks, half(0), half(s.Hkv * s.D),
+                                    keys);
     return test::values_of(out.view());
   }
 
@@ -103,21 +142,25 @@ class Paged {
   }
 
   const AttentionProblem& problem_;
-  int64_t P_, pages_of_one_;
+  int64_t P_, pages_of_one_, sequences_;
   std::vector<int32_t> table_;
   Numbers table_numbers_;
   Buffer rows_;
 };
 
+/// With queries that outnumber the sequences and with as many sequences: kernels may tell by that
+/// whether to look for neighbours.
 void check(const AttentionProblem& problem, int64_t page_tokens) {
   const test::AttentionAnswer expected = test::answer(problem);
-  const Paged paged(problem, page_tokens);
-  for (const ops::KernelTable* kernels : test::kernel_tables()) {
-    SCOPED_TRACE(kernels->name);
-    const std::vector<double> out = paged.attend(*kernels);
-    ASSERT_EQ(out.size(), expected.out.size());
-    for (size_t i = 0; i < out.size(); ++i) {
-      ASSERT_NEAR(out[i], expected.out[i], expected.out_tolerance) << "element " << i;
+  for (const int64_t idle_sequences : {int64_t{0}, problem.size.B * problem.size.Tq}) {
+    const Paged paged(problem, page_tokens, idle_sequences);
+    for (const ops::KernelTable* kernels : test::kernel_tables()) {
+      SCOPED_TRACE(format("{} idle {}", kernels->name, idle_sequences));
+      const std::vector<double> out = paged.attend(*kernels);
+      ASSERT_EQ(out.size(), expected.out.size());
+      for (size_t i = 0; i < out.size(); ++i) {
+        ASSERT_NEAR(out[i], expected.out[i], expected.out_tolerance) << "element " << i;
+      }
     }
   }
 }
@@ -133,14 +176,41 @@ TEST(PagedAttention, IsAttentionOverTheSameKeys) {
   }
 }
 
+TEST(PagedAttention, OfGroupsOfHeads) {
+  for (const int64_t width : {64, 128}) {
+    for (const int64_t group : {1, 3, 8, 16, 17}) {
+      for (const int64_t page_tokens : {1, 16}) {
+        SCOPED_TRACE(format("D {} group {} P {}", width, group, page_tokens));
+        AttentionProblem problem(
+            {.B = 3, .Tq = 13, .Tk = 45, .Hq = 2 * group, .Hkv = 2, .D = width}, DType::kBF16);
+        problem.mask.strict = true;
+        problem.set_key_lengths({45, 0, 7});
+        check(problem, page_tokens);
+      }
+    }
+  }
+}
+
 TEST(PagedAttention, OfOneQueryOnLongSequencesOfSeveralLengths) {
   for (const DType dtype : kDTypes) {
-    SCOPED_TRACE(name(dtype));
-    AttentionProblem problem({.B = 3, .Tq = 1, .Tk = 1100, .Hq = 8, .Hkv = 1, .D = 64}, dtype);
-    problem.mask.query_offset = 1099;
-    problem.set_key_lengths({1100, 513, 0});
-    check(problem, 16);
+    for (const int64_t width : {64, 128}) {
+      SCOPED_TRACE(format("{} D {}", name(dtype), width));
+      AttentionProblem problem({.B = 4, .Tq = 1, .Tk = 1100, .Hq = 8, .Hkv = 1, .D = width}, dtype);
+      problem.mask.query_offset = 1099;
+      problem.set_key_lengths({1100, 513, 0, 512});
+      check(problem, 16);
+    }
   }
+}
+
+TEST(PagedAttention, OfSoManySequencesThatEachIsOneTask) {
+  AttentionProblem problem({.B = 34, .Tq = 1, .Tk = 1030, .Hq = 8, .Hkv = 8, .D = 64},
+                           DType::kBF16);
+  problem.mask.query_offset = 1029;
+  std::vector<int32_t> lengths;
+  for (int32_t b = 0; b < 34; ++b) lengths.push_back(b * 1030 / 33);
+  problem.set_key_lengths(lengths);
+  check(problem, 16);
 }
 
 TEST(PagedAttention, KeepsTheRulesOfMasks) {
@@ -149,6 +219,22 @@ TEST(PagedAttention, KeepsTheRulesOfMasks) {
       for (const int64_t window : {0, 1, 5, 600}) {
         SCOPED_TRACE(format("{} strict {} window {}", name(dtype), strict, window));
         AttentionProblem problem({.B = 1, .Tq = 700, .Tk = 700, .Hq = 2, .Hkv = 2, .D = 16}, dtype);
+        problem.mask.strict = strict;
+        problem.mask.window_tokens = window;
+        check(problem, 16);
+      }
+    }
+  }
+}
+
+TEST(PagedAttention, KeepsTheRulesOfMasksOnLongSequences) {
+  for (const int64_t width : {64, 128}) {
+    for (const bool strict : {false, true}) {
+      for (const int64_t window : {0, 1, 5, 600}) {
+        SCOPED_TRACE(format("D {} strict {} window {}", width, strict, window));
+        AttentionProblem problem({.B = 1, .Tq = 37, .Tk = 1040, .Hq = 4, .Hkv = 2, .D = width},
+                                 DType::kBF16);
+        problem.mask.query_offset = 1003;
         problem.mask.strict = strict;
         problem.mask.window_tokens = window;
         check(problem, 16);
@@ -207,6 +293,92 @@ TEST(PagedAttention, SinksAreScoredWithQueriesOfTheirOwn) {
     for (size_t d = 0; d < 8; ++d) EXPECT_NEAR(out[d], expected[d], 1e-14) << kernels->name;
     const std::vector<double> without = paged.attend(*kernels, {}, Numbers({2}));
     EXPECT_GT(std::fabs(without[0] - expected[0]), 1e-6) << "the queries of sinks were not used";
+  }
+}
+
+/// Query n sees keys 0 .. n/2-1 with a query of its own and 600-n .. 1090-1: from the definition.
+std::vector<double> with_sinks(const AttentionProblem& problem, const Buffer& other) {
+  const auto& s = problem.size;
+  const std::vector<double> q = test::values_of(problem.q.view()),
+                            k = test::values_of(problem.k.view()),
+                            v = test::values_of(problem.v.view()),
+                            sinks = test::values_of(other.view());
+  std::vector<double> out(q.size(), 0.0);
+  const auto width = static_cast<size_t>(s.D);
+  for (int64_t row = 0; row < s.Tq * s.Hq; ++row) {
+    const int64_t n = row / s.Hq, kv_head = row % s.Hq / (s.Hq / s.Hkv);
+    const size_t at = static_cast<size_t>(row) * width;
+    double total = 0;
+    for (int64_t j = 0; j < 1090; ++j) {
+      if (j >= n / 2 && j < 600 - n) continue;
+      const size_t key = static_cast<size_t>(j * s.Hkv + kv_head) * width;
+      double score = 0;
+      for (size_t d = 0; d < width; ++d) score += (j < n / 2 ? sinks : q)[at + d] * k[key + d];
+      const double weight = std::exp(score / std::sqrt(static_cast<double>(s.D)));
+      total += weight;
+      for (size_t d = 0; d < width; ++d) out[at + d] += weight * v[key + d];
+    }
+    for (size_t d = 0; d < width; ++d) out[at + d] /= total;
+  }
+  return out;
+}
+
+TEST(PagedAttention, SinksOfManyQueriesAreScoredWithQueriesOfTheirOwn) {
+  for (const int64_t width : {64, 128}) {
+    AttentionProblem problem({.B = 1, .Tq = 21, .Tk = 1090, .Hq = 4, .Hkv = 2, .D = width},
+                             DType::kBF16);
+    problem.mask.query_offset = 1090 - 21;
+    const Buffer other = test::random_tensor(DType::kBF16, {21, 4, width}, 77);
+    // A score is the sum of D products whichever the query is: twice for those that are larger.
+    const double tolerance = 2.0 * test::answer(problem).out_tolerance;
+    const std::vector<double> expected = with_sinks(problem, other);
+    std::vector<int32_t> sink_end, begin;
+    for (int32_t n = 0; n < 21; ++n) {
+      sink_end.push_back(n / 2);
+      begin.push_back(600 - n);
+    }
+    for (const int64_t idle_sequences : {0, 21}) {
+      Paged paged(problem, 16, idle_sequences);
+      paged.begin_ = Numbers(begin);
+      paged.end_ = Numbers(std::vector<int32_t>(21, 1090));
+      for (const ops::KernelTable* kernels : test::kernel_tables()) {
+        SCOPED_TRACE(format("{} D {} idle {}", kernels->name, width, idle_sequences));
+        const std::vector<double> out = paged.attend(*kernels, other.view(), Numbers(sink_end));
+        for (size_t i = 0; i < out.size(); ++i) {
+          ASSERT_NEAR(out[i], expected[i], tolerance) << "element " << i;
+        }
+      }
+    }
+  }
+}
+
+// How many queries there are decides on a GPU how many of them share a block, and how many blocks
+// share the keys of one: no bit may depend on either.
+TEST(PagedAttention, AQueryIsTheSameAloneAmongNeighboursAndInACrowd) {
+  constexpr int64_t kQueries = 40, kCopies = 30;
+  for (const int64_t width : {64, 128}) {
+    AttentionProblem problem({.B = 1, .Tq = kQueries, .Tk = 1300, .Hq = 8, .Hkv = 2, .D = width},
+                             DType::kBF16);
+    problem.mask.query_offset = 1260;
+    problem.mask.window_tokens = 1240;
+    for (const ops::KernelTable* kernels : test::kernel_tables()) {
+      if (!test::has_cuda() || kernels != &test::mirrored_cuda_table()) continue;
+      const Paged paged(problem, 16), sparse(problem, 16, kQueries * kCopies);
+      const std::vector<double> among = paged.attend(*kernels);
+      std::vector<double> alone;
+      for (int64_t n = 0; n < kQueries; ++n) {
+        const std::vector<double> one = paged.attend_some(*kernels, n, 1);
+        alone.insert(alone.end(), one.begin(), one.end());
+      }
+      EXPECT_EQ(alone, among) << "D " << width;
+      EXPECT_EQ(sparse.attend(*kernels), among) << "D " << width;
+      std::vector<double> many;
+      for (int64_t copy = 0; copy < kCopies; ++copy) {
+        many.insert(many.end(), among.begin(), among.end());
+      }
+      EXPECT_EQ(paged.attend_copies(*kernels, kCopies), many) << "D " << width;
+      EXPECT_EQ(sparse.attend_copies(*kernels, kCopies), many) << "D " << width;
+    }
   }
 }
 

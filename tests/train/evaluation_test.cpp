@@ -213,6 +213,33 @@ TEST_F(Evaluation, ChoosesTheBestStateByTheExactLoss) {
   EXPECT_TRUE(status["last_validation"]["exact_loss"].is_number());
 }
 
+TEST_F(Evaluation, ComparesNoExactLossWithOneThatIsNot) {
+  const fs::path folder = test::fresh_folder("kinds");
+  config::RunConfig run = test::evaluated_run(folder);
+  run.model.layer_types = "4_4_4_4_4";
+  run.model.initializer_range = 0.2;
+  run.model.forward_passes = 0;
+  run.model.backward_passes = 1;
+  config::RunConfig own = run;
+  own.eval = {};
+  train_alone(own);
+  const auto before = test::record_of(test::state_of(own.output, 6)).position.best;
+  ASSERT_TRUE(before.has_value());
+  EXPECT_FALSE(before->is_exact);
+
+  config::RunConfig continued = run;
+  continued.output = (folder / "continued").string();
+  fs::create_directories(continued.output);
+  fs::copy(own.output + "/step-00000006", continued.output + "/step-00000006",
+           fs::copy_options::recursive);
+  train_alone(continued);
+  const auto after = test::record_of(test::state_of(continued.output, 8)).position.best;
+  ASSERT_TRUE(after.has_value());
+  EXPECT_TRUE(after->is_exact);
+  EXPECT_EQ(after->step, 8);
+  EXPECT_GT(after->loss, before->loss) << "lower than the other kind: nothing was told apart";
+}
+
 TEST_F(Evaluation, RefusesMissingFilesAndFieldsBeforeTheFirstStep) {
   const fs::path folder = test::fresh_folder("refused");
   const config::RunConfig good = test::evaluated_run(folder);
