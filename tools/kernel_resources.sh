@@ -88,7 +88,7 @@ failed() {
 
 # The kernels of a training step in bf16; losses, sums and casts have F32 beside it. Where they spill on the GPU that is measured, something
 # went wrong.
-hot='attention_forward_mma attention_backward_keys_mma attention_backward_queries_mma rmsnorm rmsnorm_backward swiglu rope cross_entropy
+hot='attention_forward_mma paged_attention_mma attention_backward_keys_mma attention_backward_queries_mma rmsnorm rmsnorm_backward swiglu rope cross_entropy
   cross_entropy_part adamw reduce copy'
 for file in $hot; do
   hot_kernels=$(awk -v file="$file" '$1 == "sm_90a" && $2 == file && $8 !~ /double/ &&

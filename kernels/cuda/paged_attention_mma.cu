@@ -2,7 +2,7 @@
 #include <numbers>
 
 #include "lckv/kernels/cuda/attention_paths.h"
-#include "lckv/kernels/cuda/paged_attention_mma.cuh"
+#include "lckv/kernels/cuda/paged_attention_tiles.cuh"
 #include "lckv/kernels/cuda/scratch.h"
 
 // Dao 2023, arXiv:2307.08691; Dao, Haziza, Massa and Sizov 2023, "Flash-Decoding". A block owns
@@ -11,163 +11,42 @@
 //
 // Which warp reads a key, and what is summed before what, follows from the key's number alone:
 // tiles begin at multiples of kKeys, tile t belongs to warp t % 4, the warps' sums are added at
-// every multiple of split_keys. Tiles that a row does not see leave its sums as they are. So no bit
-// of a query's result depends on its neighbours, nor on how splits are dealt out to blocks.
+// every multiple of split_keys, which the width of the page table gives. Tiles that a row does not
+// see leave its sums as they are. So no bit of a query's result depends on its neighbours, nor on
+// how splits are dealt out to blocks.
 namespace lckv::ops::cuda {
 namespace {
 
 using Bf16 = __nv_bfloat16;
 
 constexpr const char* kOp = "paged_attention_forward";
-constexpr int kSplitKeys = 512;         // at least
 constexpr int kMostSplits = 64;         // of a sequence
 constexpr int kEnoughBlocks = 2 * 132;  // more would wait
 constexpr int64_t kMostScratchBytes = int64_t{64} << 20;
-
-struct PagedMmaArgs {
-  PagedCall<Bf16> call;
-  float scale_log2;
-  int run_queries;    // runs end at its multiples
-  int block_queries;  // run_queries, or 1: a block to a query, which is idle unless a run begins
-  int split_keys, splits;
-  // Sums of all splits, [N, Hq, splits] and [N, Hq, splits, D]; null where blocks see all splits.
-  float2* partial_rows;
-  float4* partial_values;
-};
-
-/// kM: 16 rows each.
-template <int kWidth, int kRows16>
-struct PagedTiles {
-  static constexpr int kM = kRows16;
-  static constexpr int kRows = 16 * kM;
-  static constexpr int kKeys = 2048 / kWidth;
-  static constexpr int kStages = 2;  // tiles of a warp that are under way
-  static constexpr int kKeyBytes = Tile<kWidth>::bytes(kKeys);
-  static constexpr int kStageBytes = 2 * kKeyBytes;  // keys, then values
-  static constexpr int kColumns = kWidth / 4;
-  // Wide heads and many rows leave no registers to keep the queries in.
-  using Queries =
-      std::conditional_t<kWidth * kM <= 128, HeldRows<kM, kWidth>, StoredRows<kM, kWidth>>;
-  static constexpr int kBlocks = kWidth * kM == 64 ? 3 : 2;  // on one multiprocessor
-  static_assert(kRows * kWidth * 4 <= kStages * kStageBytes && kSplitKeys % kKeys == 0);
-};
-
-template <int kWidth, class Tiles>
-struct PagedShared {
-  // Also a warp's sums, [kRows, D], when all tiles have been read.
-  unsigned char tiles[kMmaWarps][Tiles::kStages * Tiles::kStageBytes];
-  unsigned char queries[2][Tile<kWidth>::bytes(Tiles::kRows)];  // for sinks, for recent keys
-  float4 kept_values[Tiles::kRows * Tiles::kColumns];           // of the splits before this one
-  float2 kept_rows[2][Tiles::kRows];  // largest, weights; read from one, written to the other
-  float2 warp_rows[kMmaWarps][Tiles::kRows];
-};
-
-/// Rows of the block: queries first .. first+queries-1, heads head ...
-struct Run {
-  int first, queries, kv_head, head, rows;
-
-  __device__ Run(const PagedMmaArgs& args, int n, int kv)
-      : first(n), kv_head(kv), head(kv * args.call.group) {
-    const int lane = static_cast<int>(threadIdx.x) % 32;
-    const int last = min((n / args.run_queries + 1) * args.run_queries, args.call.queries);
-    const int32_t* const sequence = args.call.sequence;
-    const bool joins = n + lane < last && sequence[n + lane] == sequence[n];
-    const uint32_t others = ~__ballot_sync(0xFFFFFFFFu, joins);
-    queries = others == 0 ? 32 : __ffs(static_cast<int>(others)) - 1;
-    rows = queries * args.call.group;
-  }
-  __device__ static bool begins_at(const PagedMmaArgs& args, int n) {
-    return n % args.run_queries == 0 || args.call.sequence[n - 1] != args.call.sequence[n];
-  }
-};
-
-/// Address of a warp's sum, four columns from `column` on: eight rows lie in different banks.
-template <int kWidth>
-__device__ __forceinline__ int place(int row, int column) {
-  return row * kWidth + (column ^ ((row & 7) << 3));
-}
-
-/// Starts copying the rows of a run, each D wide; zeros behind them.
-template <int kWidth, class Tiles>
-__device__ __forceinline__ void load_queries(uint32_t tile, const Bf16* q, int64_t row_stride,
-                                             int64_t head_stride, const Run& run, int group) {
-  constexpr int kChunks = Tile<kWidth>::kChunks;
-  for (int i = static_cast<int>(threadIdx.x); i < Tiles::kRows * kChunks; i += kMmaThreads) {
-    const int row = i / kChunks, chunk = i % kChunks;
-    const bool valid = row < run.rows;
-    const int n = valid ? run.first + row / group : run.first;
-    const int h = valid ? run.head + row % group : run.head;
-    cp_async_16(tile + Tile<kWidth>::offset(row, chunk),
-                q + n * row_stride + h * head_stride + chunk * 8, valid);
-  }
-}
-
-/// Starts copying keys and values first .. of a warp's tile, a lane knowing the offset of the key
-/// of its number; zeros for keys that nobody sees.
-template <int kWidth, class Tiles>
-__device__ __forceinline__ void load_keys(uint32_t stage, const PagedHead& head, int first,
-                                          const KeyRange& range, int64_t offset_of_lane) {
-  constexpr int kChunks = Tile<kWidth>::kChunks;
-  constexpr int kStep = 32 / kChunks;
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  const int chunk = lane % kChunks;
-#pragma unroll
-  for (int i = 0; i < Tiles::kKeys / kStep; ++i) {
-    const int row = lane / kChunks + i * kStep;
-    const int64_t offset = __shfl_sync(0xFFFFFFFFu, offset_of_lane, row) + chunk * 8;
-    const bool valid = range.holds(first + row);
-    const uint32_t to = stage + Tile<kWidth>::offset(row, chunk);
-    cp_async_16(to, head.k + offset, valid);
-    cp_async_16(to + Tiles::kKeyBytes, head.v + offset, valid);
-  }
-}
 
 /// This warp's keys of a range that lies in one split.
 template <int kWidth, class Tiles>
 __device__ __forceinline__ void attend(WarpSums<Tiles::kM, kWidth>& sums, uint32_t queries,
                                        uint32_t tiles, const PagedHead& head, const RowRanges& rows,
                                        const KeyRange& range, float scale_log2) {
-  constexpr int kKeys = Tiles::kKeys, kStages = Tiles::kStages, kStep = kMmaWarps * kKeys;
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  const int warp = static_cast<int>(threadIdx.x) / 32;
-  const int before = range.begin / kKeys;
-  int first = (before + ((warp - before) & (kMmaWarps - 1))) * kKeys;
-  int64_t offsets[kStages];
-#pragma unroll
-  for (int i = 0; i < kStages; ++i) offsets[i] = head.offset(first + i * kStep + lane, range);
-#pragma unroll
-  for (int i = 0; i < kStages; ++i) {
-    const int ahead = first + i * kStep;
-    if (ahead < range.end) {
-      load_keys<kWidth, Tiles>(tiles + i * Tiles::kStageBytes, head, ahead, range, offsets[i]);
-    }
-    cp_async_commit();
-  }
-  int64_t next_offset = head.offset(first + kStages * kStep + lane, range);
-  cp_async_wait_but<kStages>();
-  __syncthreads();  // the queries are there
+  TilePipeline<kWidth, Tiles> keys(head, range, tiles);
+  cp_async_wait_but<Tiles::kStages>();
+  __syncthreads();  // the queries, which were asked for before, are there
   typename Tiles::Queries q;
-  if constexpr (std::is_same_v<typename Tiles::Queries, HeldRows<Tiles::kM, kWidth>>) {
+  if constexpr (Tiles::kHoldsQueries) {
     q.load(queries);
   } else {
     q.tile = queries;
   }
-  for (int i = 0; first < range.end; first += kStep, i = (i + 1) % kStages) {
-    const uint32_t stage = tiles + i * Tiles::kStageBytes;
-    cp_async_wait_but<kStages - 1>();
-    __syncwarp();  // all lanes' copies
-    float s[Tiles::kM][kKeys / 8][4];
-    multiply_rows<kWidth>(s, q, stage);
-    if (first < rows.every.begin || first + kKeys > rows.every.end) {
-      hide_unseen(s, rows.own, first);
+  for (; keys.has_tile(); keys.next()) {
+    const uint32_t tile = keys.tile();
+    float s[Tiles::kM][Tiles::kKeys / 8][4];
+    multiply_rows<kWidth>(s, q, tile);
+    if (keys.first < rows.every.begin || keys.first + Tiles::kKeys > rows.every.end) {
+      hide_unseen(s, rows.own, keys.first);
     }
     sums.weigh(s, scale_log2);
-    add_weighted<kWidth>(sums.values, s, stage + Tiles::kKeyBytes);
-    __syncwarp();  // the tile may be overwritten
-    const int ahead = first + kStages * kStep;
-    if (ahead < range.end) load_keys<kWidth, Tiles>(stage, head, ahead, range, next_offset);
-    cp_async_commit();
-    next_offset = head.offset(ahead + kStep + lane, range);
+    add_weighted<kWidth>(sums.values, s, tile + Tiles::kKeyBytes);
   }
 }
 
@@ -276,6 +155,20 @@ struct SeenByRun {
   }
 };
 
+/// Starts copying the queries of a run.
+template <int kWidth, class Tiles>
+__device__ __forceinline__ void load_run(const PagedCall<Bf16>& call,
+                                         PagedShared<kWidth, Tiles>& shared, const Run& run,
+                                         bool sees_sinks) {
+  if (sees_sinks) {
+    load_queries<kWidth, Tiles>(shared_address(shared.queries[0]), call.q_sinks, call.sinks_row,
+                                call.sinks_head, run, call.group);
+  }
+  load_queries<kWidth, Tiles>(shared_address(shared.queries[1]), call.q, call.q_row, call.q_head,
+                              run, call.group);
+  cp_async_commit();
+}
+
 /// This block's splits of a run.
 template <int kWidth, class Tiles>
 __device__ __forceinline__ void attend_run(const PagedMmaArgs& args,
@@ -288,14 +181,7 @@ __device__ __forceinline__ void attend_run(const PagedMmaArgs& args,
     if (args.partial_rows == nullptr) store_zeros<Tiles>(args, run);
     return;
   }
-  const uint32_t sink_queries = shared_address(shared.queries[0]);
-  const uint32_t queries = shared_address(shared.queries[1]);
-  if (!seen.sinks.any.empty()) {
-    load_queries<kWidth, Tiles>(sink_queries, call.q_sinks, call.sinks_row, call.sinks_head, run,
-                                call.group);
-  }
-  load_queries<kWidth, Tiles>(queries, call.q, call.q_row, call.q_head, run, call.group);
-  cp_async_commit();
+  load_run(call, shared, run, !seen.sinks.any.empty());
   const int warp = static_cast<int>(threadIdx.x) / 32;
   unsigned char* const tiles = shared.tiles[warp];
   const PagedHead head(call, call.sequence[run.first], run.kv_head);
@@ -307,12 +193,12 @@ __device__ __forceinline__ void attend_run(const PagedMmaArgs& args,
     if (sinks.empty() && recent.empty()) continue;
     WarpSums<Tiles::kM, kWidth> sums;
     if (!sinks.empty()) {
-      attend<kWidth, Tiles>(sums, sink_queries, shared_address(tiles), head, seen.sinks, sinks,
-                            args.scale_log2);
+      attend<kWidth, Tiles>(sums, shared_address(shared.queries[0]), shared_address(tiles), head,
+                            seen.sinks, sinks, args.scale_log2);
     }
     if (!recent.empty()) {
-      attend<kWidth, Tiles>(sums, queries, shared_address(tiles), head, seen.recent, recent,
-                            args.scale_log2);
+      attend<kWidth, Tiles>(sums, shared_address(shared.queries[1]), shared_address(tiles), head,
+                            seen.recent, recent, args.scale_log2);
     }
     share_sums(sums, tiles, shared.warp_rows[warp]);
     __syncthreads();
@@ -439,7 +325,7 @@ void paged_mma(const Stream& stream, const PagedCall<Bf16>& call) {
   PagedMmaArgs args{};
   args.call = call;
   args.scale_log2 = static_cast<float>(call.scale * std::numbers::log2e);
-  args.split_keys = kSplitKeys;
+  args.split_keys = kPagedSplitKeys;
   while (ceil_div<int64_t>(call.most_keys, args.split_keys) > kMostSplits) args.split_keys *= 2;
   args.splits = static_cast<int>(ceil_div<int64_t>(call.most_keys, args.split_keys));
   if (call.width == 64) {

@@ -106,17 +106,24 @@ void sum_terms(const Stream& stream, const char* op, const View& total, const Co
   });
 }
 
-/// One block: K,V of a few tokens are compared with those before, nothing that must be fast.
+/// `partial` null: the one block has it all.
 template <class T>
-__global__ __launch_bounds__(kThreads) void difference_kernel(double* total, const T* x, const T* y,
-                                                              int64_t count, GradMode mode) {
+__global__ __launch_bounds__(kThreads) void difference_kernel(double* partial, double* total,
+                                                              const T* x, const T* y, int64_t count,
+                                                              GradMode mode) {
   double sum = 0;
-  for (int64_t i = threadIdx.x; i < count; i += kThreads) {
+  const int64_t step = int64_t{gridDim.x} * kThreads;
+  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += step) {
     const double difference = static_cast<double>(widen(x[i])) - static_cast<double>(widen(y[i]));
     sum += difference * difference;
   }
   sum = block_sum<kThreads>(sum);
-  if (threadIdx.x == 0) store(total, sum, mode);
+  if (threadIdx.x != 0) return;
+  if (partial == nullptr) {
+    store(total, sum, mode);
+  } else {
+    partial[blockIdx.x] = sum;
+  }
 }
 
 template <class S>
@@ -140,8 +147,19 @@ void sum_of_squared_differences(Stream& stream, View total, ConstView x, ConstVi
                                 GradMode mode) {
   with_device_type(x.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    difference_kernel<<<1, kThreads, 0, native(stream)>>>(
-        device_data<double>(total), device_data<T>(x), device_data<T>(y), x.numel(), mode);
+    const int64_t count = x.numel();
+    const int64_t blocks =
+        std::clamp<int64_t>(ceil_div<int64_t>(count, 8 * kThreads), 1, kMaxBlocks);
+    auto* const partial = blocks == 1
+                              ? nullptr
+                              : static_cast<double*>(scratch(stream, ScratchUse::kPartialSums,
+                                                             kMaxBlocks * int64_t{sizeof(double)}));
+    auto* const to = device_data<double>(total);
+    difference_kernel<<<static_cast<unsigned>(blocks), kThreads, 0, native(stream)>>>(
+        partial, to, device_data<T>(x), device_data<T>(y), count, mode);
+    check_launch("sum_of_squared_differences");
+    if (blocks == 1) return;
+    combine_kernel<<<1, kThreads, 0, native(stream)>>>(to, partial, static_cast<int>(blocks), mode);
     check_launch("sum_of_squared_differences");
   });
 }

@@ -45,7 +45,7 @@ ForwardMode ForwardMode::converge(double eps) {
 int64_t ForwardMode::passes(int64_t T) const { return limit_ == 0 ? T : std::min(limit_, T); }
 
 std::string ForwardMode::text() const {
-  if (eps_ > 0) return format("{}:{:g}", kConverge, eps_);
+  if (eps_ > 0) return format("{}:{}", kConverge, eps_);
   return limit_ == 0 ? std::string(kSequential) : format("{}:{}", kIterate, limit_);
 }
 

@@ -17,7 +17,8 @@ class ForwardMode {
   /// The exact left-to-right result.
   static ForwardMode sequential();
   /// Passes until no K,V that is read upward has changed by more than eps, relatively, or T. eps >
-  /// 0.
+  /// 0. Of sequences that share a forward all go on until the norm over all of them says so: what
+  /// each is given differs with its neighbours, by the order of eps.
   static ForwardMode converge(double eps);
 
   bool is_sequential() const { return limit_ == 0 && eps_ == 0; }

@@ -13,10 +13,11 @@ namespace lckv::eval {
 
 namespace {
 
-// Rows of one tree, at most: every row brings two edges or fewer, and each has a line in the cache's
-// tables.
-constexpr size_t kMostRows = 1024;
+// Every row of a tree brings two edges or fewer, and each edge has a line of as many entries as a row
+// has tokens in the cache's table.
 constexpr int64_t kEdgesPerRow = 2;
+constexpr int64_t kMostRows = 1024, kFewestRows = 32;
+constexpr int64_t kMostEntries = int64_t{4} << 20;
 
 TokenSpan inputs_of(const TokenPair& row) {
   return TokenSpan(row.tokens).first(static_cast<size_t>(row.inputs()));
@@ -58,6 +59,8 @@ RowScorer::~RowScorer() = default;
 void RowScorer::prepare(Stream& stream) { network_->prepare(stream); }
 
 std::vector<RowScorer::Batch> RowScorer::make_batches(std::span<const TokenPair> rows) const {
+  const auto most_rows =
+      static_cast<size_t>(std::max<int64_t>(1, network_->sizes().most_edges / kEdgesPerRow));
   std::vector<Batch> batches;
   for (const size_t r : sorted_rows(rows)) {
     const TokenSpan inputs = inputs_of(rows[r]);
@@ -67,7 +70,7 @@ std::vector<RowScorer::Batch> RowScorer::make_batches(std::span<const TokenPair>
     if (!batches.empty() && options_.shares_prefixes) {
       added -= common_prefix(inputs, inputs_of(rows[batches.back().rows.back()]));
     }
-    const bool fits = !batches.empty() && batches.back().rows.size() < kMostRows &&
+    const bool fits = !batches.empty() && batches.back().rows.size() < most_rows &&
                       batches.back().tokens + added <= options_.batch_tokens;
     if (!fits) {
       batches.push_back({});
@@ -81,12 +84,14 @@ std::vector<RowScorer::Batch> RowScorer::make_batches(std::span<const TokenPair>
 
 RowScorer::Sizes RowScorer::sizes_for(int64_t longest) const {
   const int64_t tokens = std::max(options_.batch_tokens, longest);
-  return {tokens, longest, std::min(tokens, kEdgesPerRow * static_cast<int64_t>(kMostRows))};
+  const int64_t rows = std::clamp(kMostEntries / kEdgesPerRow / longest, kFewestRows, kMostRows);
+  return {tokens, longest, std::min(tokens, kEdgesPerRow * rows)};
 }
 
 RowScorer::Network& RowScorer::network_for(Stream& stream, int64_t longest) {
   if (network_ && network_->sizes().longest >= longest) return *network_;
-  network_.reset();  // before the next one takes its memory
+  network_.reset();
+  memory_.reset();  // before the next one takes its own
   Arena plan = Arena::planning(stream.device());
   Network(plan, config_, options_, weights_.dtype(), sizes_for(longest));
   memory_ = std::make_unique<Arena>(Arena::allocate(plan));

@@ -23,7 +23,9 @@ class RowScorer {
   struct Options {
     ForwardMode mode = ForwardMode::iterate(1);
     int64_t batch_tokens = 2048;  // of one forward; longer rows are computed alone
-    bool shares_prefixes = true;  // false: every row is computed whole; the scores are the same
+    bool shares_prefixes = true;  // false: every row is computed whole; the scores are the same, in
+                                  // mode converge to its eps: there a forward goes on until all of
+                                  // its rows together have converged
     bool bf16_logits = false;     // infer::OutputHead::Options
     // the grid's; they outlive the scorer. Copies of the model take batches in turn.
     const comm::Communicators* ranks = &comm::single_process();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "lckv/base/error.h"
 #include "lckv/base/text.h"
@@ -20,6 +21,9 @@ namespace {
 
 // The input of the pass at hand, the input of its segment, and the output in the making.
 constexpr size_t kHiddenBuffers = 3;
+
+// Plans of many passes are large, and rows of all lengths come.
+constexpr size_t kKeptPlans = 16;
 
 model::Dims rank_dims(const config::ModelConfig& config, const CachedModel::Options& options) {
   model::Dims dims = model::make_dims(config, 1, options.most_rows);
@@ -86,9 +90,11 @@ CachedModel::CachedModel(Arena& arena, const config::ModelConfig& config, const 
   const int64_t positions = options.cache.most_tokens;
   rope_cos_ = arena.take("tables", "rope.cos", acc, {positions, dims_.D / 2});
   rope_sin_ = arena.take("tables", "rope.sin", acc, rope_cos_.shape());
-  const auto rules = static_cast<int64_t>(rules_.size());
+  // By row: sequence, two positions, three numbers per rule; tokens, order and slots of all rows,
+  // number and order of the wanted ones (stage(), stage_rows()).
+  const int64_t of_row = 3 + 3 * static_cast<int64_t>(rules_.size());
   const auto tables = static_cast<int64_t>(cache_.tables().size());
-  numbers_.emplace(arena, N * (5 + 3 * rules + tables) + M * (5 + 3 * rules));
+  numbers_.emplace(arena, N * (of_row + 2 + tables) + M * (of_row + 2));
   for (const PageTable& table : cache_.tables()) {
     pages_.push_back({StagedNumbers(arena, static_cast<int64_t>(table.entries().size())), {}, -1});
   }
@@ -110,6 +116,7 @@ const Plan& CachedModel::plan(int64_t passes, bool fresh) {
   options.skip_zero_attention = fresh;
   options.fills_cache = options_.keeps_cache;
   options.selects_rows = true;
+  if (plans_.size() >= kKeptPlans) plans_.clear();
   return plans_
       .emplace(std::pair(passes, fresh),
                model::build_plan(layers_, static_cast<int>(passes) - 1, 1, options))
@@ -130,7 +137,6 @@ ConstView CachedModel::forward(Stream& stream, const model::ParameterSet& weight
   const Plan& plan = this->plan(most, batch_.fresh);
   measures_ = passes.converge_eps > 0;
   report_ = {1, {}};
-  if (measures_) ops::fill_zero(stream, change_);
   place_outputs(plan);
   embed(stream, weights);
   run_cells(stream, plan, weights, most, passes.converge_eps);
@@ -150,6 +156,8 @@ void CachedModel::run_cells(Stream& stream, const Plan& plan, const model::Param
   for (int c = 0; c < count; ++c) {
     const Cell& cell = at(c);
     if (cell.pass == 0) skipped = 0;
+    const bool segment_begins = cell.pass == 0 && (c == 0 || at(c - 1).pass > 0);
+    if (measures_ && segment_begins) ops::fill_zero(stream, change_);
     run_cell(stream, plan, c, weights.layer(cell.layer));
     report_.passes = std::max(report_.passes, cell.pass + 1 - skipped);
     const bool pass_ends = c + 1 < count && at(c + 1).pass > cell.pass;
@@ -206,6 +214,10 @@ bool CachedModel::has_converged(Stream& stream, int pass, double eps) {
   for (int64_t i = 0; i < dims_.L; ++i) {
     if (squares[2 * i + 1] > 0) {
       largest = std::max(largest, std::sqrt(squares[2 * i] / squares[2 * i + 1]));
+    }
+    // What is not a number has not converged.
+    if (!std::isfinite(squares[2 * i]) || !std::isfinite(squares[2 * i + 1])) {
+      largest = std::numeric_limits<double>::infinity();
     }
   }
   const auto at = static_cast<size_t>(pass) - 1;

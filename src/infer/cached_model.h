@@ -79,10 +79,11 @@ class CachedModel {
   const model::Plan& plan(int64_t passes, bool fresh);
 
  private:
-  /// What the attention of one kind of cell reads, by row: all rows, and the wanted ones alone.
+  /// Which keys the attention of one kind of cell reads, by row.
   struct RuleNumbers {
     ConstView begin, end, sink_end;
   };
+  /// Of all rows, or of the wanted ones alone.
   struct RowNumbers {
     ConstView sequence, positions, sink_positions;
     std::vector<RuleNumbers> rules;  // as rules_
@@ -142,7 +143,7 @@ class CachedModel {
   std::optional<StagedNumbers> numbers_;
   struct StagedPages {
     StagedNumbers numbers;
-    ConstView device;  // [S, pages of one]
+    ConstView device;  // [KvCache::rows(), pages of one]
     int64_t version = -1;
   };
   std::vector<StagedPages> pages_;  // per table

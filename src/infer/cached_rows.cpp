@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <numeric>
 
 #include "lckv/base/error.h"
@@ -22,11 +23,10 @@ void CachedModel::stage_pages(Stream& stream) {
     const PageTable& table = cache_.tables()[i];
     if (pages.version == table.version()) continue;
     pages.numbers.begin();
-    const StagedNumbers::Piece piece =
-        pages.numbers.take(static_cast<int64_t>(table.entries().size()));
-    std::copy(table.entries().begin(), table.entries().end(), piece.host.begin());
+    const StagedNumbers::Piece piece = pages.numbers.take(cache_.rows() * table.pages_of_one());
+    std::copy_n(table.entries().begin(), piece.host.size(), piece.host.begin());
     pages.numbers.send(stream);
-    pages.device = piece.device.reshape({cache_.sequences(), table.pages_of_one()});
+    pages.device = piece.device.reshape({cache_.rows(), table.pages_of_one()});
     pages.version = table.version();
   }
 }
@@ -66,6 +66,8 @@ void CachedModel::stage(Stream& stream, std::span<const NewTokens> entries,
   for (const NewTokens& entry : entries) {
     const int64_t first = cache_.length(entry.sequence) - static_cast<int64_t>(entry.tokens.size());
     const int64_t cached = cache_.computed(entry.sequence);
+    LCKV_CHECK(first >= cached, format("{} new tokens of {}, {} of them computed before",
+                                       entry.tokens.size(), cache_.length(entry.sequence), cached));
     if (cached > 0) batch_.fresh = false;
     for (size_t t = 0; t < entry.tokens.size(); ++t) {
       rows.push_back({entry.sequence, first + static_cast<int64_t>(t), cached});
@@ -92,6 +94,9 @@ void CachedModel::stage(Stream& stream, std::span<const NewTokens> entries,
     batch_.slots.push_back(put(slots));
   }
   stage_rows(batch_.all, rows);
+  LCKV_CHECK(std::is_sorted(wanted.begin(), wanted.end()) &&
+                 (wanted.empty() || (wanted.front() >= 0 && wanted.back() < batch_.rows)),
+             format("wanted rows of {}", batch_.rows));
   batch_.selects = !std::equal(wanted.begin(), wanted.end(), order.begin(), order.end());
   if (batch_.selects && !wanted.empty()) {
     std::vector<RowOrigin> selected;

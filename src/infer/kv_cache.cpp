@@ -78,6 +78,10 @@ int64_t KvCache::share(int64_t of, int64_t tokens) {
   LCKV_CHECK(tokens % options_.page_tokens == 0 && tokens <= length(of),
              format("{} of {} tokens to be shared, pages have {}", tokens, length(of),
                     options_.page_tokens));
+  for (const PageTable& table : tables_) {
+    LCKV_CHECK(table.retention().keeps_all() || tokens >= computed(of),
+               format("{} of {} tokens to be shared, behind a window", tokens, computed(of)));
+  }
   const int64_t sequence = add();
   for (PageTable& table : tables_) table.share(sequence, of, tokens);
   at(sequence).length = tokens;
@@ -111,6 +115,12 @@ int64_t KvCache::fork(Stream& stream, int64_t of) {
   return sequence;
 }
 
+int64_t KvCache::rows() const {
+  const auto last = std::find_if(sequences_.rbegin(), sequences_.rend(),
+                                 [](const Sequence& sequence) { return sequence.exists; });
+  return sequences_.rend() - last;
+}
+
 void KvCache::remove(int64_t sequence) {
   truncate(sequence, 0);
   at(sequence) = {};
@@ -121,7 +131,7 @@ void KvCache::truncate(int64_t sequence, int64_t length) {
   for (PageTable& table : tables_) {
     LCKV_CHECK(length == 0 || length >= s.length || table.retention().keeps_all(),
                format("{} of {} tokens are to stay behind a window", length, s.length));
-    table.truncate(sequence, length);
+    table.truncate(sequence, length, s.length);
   }
   s.length = std::min(s.length, length);
   s.computed = std::min(s.computed, length);

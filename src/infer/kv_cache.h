@@ -63,6 +63,8 @@ class KvCache {
   int64_t length(int64_t sequence) const { return at(sequence).length; }
   int64_t computed(int64_t sequence) const { return at(sequence).computed; }
   int64_t sequences() const { return options_.sequences; }
+  /// All sequences that exist are among the first so many.
+  int64_t rows() const;
   const Options& options() const { return options_; }
 
   /// Layers that keep the same tokens have one table.

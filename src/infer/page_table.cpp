@@ -87,9 +87,9 @@ void PageTable::forget(int64_t sequence, int64_t length) {
   }
 }
 
-void PageTable::truncate(int64_t sequence, int64_t length) {
+void PageTable::truncate(int64_t sequence, int64_t length, int64_t from) {
   const int64_t P = sizes_.page_tokens;
-  for (int64_t token = (length + P - 1) / P * P; token < pages_of_one_ * P; token += P) {
+  for (int64_t token = (length + P - 1) / P * P; token < from; token += P) {
     give_back(entry(sequence, token));
   }
 }

@@ -37,8 +37,8 @@ class PageTable {
   bool is_shared(int64_t sequence, int64_t token) const;
   /// Gives back what `retention` does not keep of `length` tokens.
   void forget(int64_t sequence, int64_t length);
-  /// Gives back what lies behind the first `length` tokens: whole pages.
-  void truncate(int64_t sequence, int64_t length);
+  /// Gives back what lies behind the first `length` of `from` tokens: whole pages.
+  void truncate(int64_t sequence, int64_t length, int64_t from);
 
   const Retention& retention() const { return retention_; }
   /// Row of the layers' memory where token `token` of the sequence lies.

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "program.h"
 
@@ -16,8 +17,10 @@ namespace lckv::test {
 class EvalModel : public testing::Test {
  protected:
   static void SetUpTestSuite() {
+    // Tests of a suite may run in processes of their own, side by side.
     shared_ = fresh_folder(std::string("eval_") +
-                           testing::UnitTest::GetInstance()->current_test_suite()->name());
+                           testing::UnitTest::GetInstance()->current_test_suite()->name() + "_" +
+                           std::to_string(::getpid()));
     ASSERT_EQ(tiny_store(shared_).exit_code, 0);
     const Outcome trained = run_lckv("train " + tiny_run_file(shared_));
     ASSERT_EQ(trained.exit_code, 0) << trained.output;

@@ -127,6 +127,7 @@ nccl_shared_gpu() {
       part nccl_shared_grid_tp2 300 bash -c 'sharing_ranks "$@"' - "$way" "$folder/golden_check" "${on_grids[@]}" --device cuda --tensor 2 --nccl
       return
     fi
+    if ! grep -qiE 'duplicate gpu|invalid usage|timed? ?out' "$log" && ! grep -q "signal 6" "$log"; then failed=1; fi  # not NCCL's refusal
     echo "nccl_shared_gpu: not as $way: $(grep -m1 -Ei 'ncclCommInitRank|NCCL|cuda' "$log" | cut -c1-150)"
   done
   left_out nccl_shared_gpu "this NCCL takes no two ranks on one GPU"

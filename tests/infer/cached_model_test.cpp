@@ -231,6 +231,28 @@ TEST(CachedModel, StreamsWithSinksAsTheProseSays) {
   }
 }
 
+TEST(CachedModel, StreamsSeveralTokensAtOnceOverSinks) {
+  for (const std::string layer_types : {"0_1_2", "0_0_2_2"}) {  // nothing is iterated: exact
+    Case c(layer_types);
+    const auto tokens = some_tokens(c.config, 21, 14);
+    auto options = test::cached_options(7, 1, 21);
+    options.cache.streaming = {2, 6};
+    options.cache.page_tokens = 2;
+    auto cached = c.cached(options);
+    const int64_t sequence = cached.cache().add();
+    test::NaiveModel::Rows ours;
+    for (size_t at = 0; at < tokens.size(); at += 7) {
+      for (auto& row : cached.extend(sequence, std::span(tokens).subspan(at, 7), {1})) {
+        ours.push_back(std::move(row));
+      }
+    }
+    EXPECT_LT(
+        test::row_distance(ours, c.naive.decode_streaming(c.network.naive_weights(), tokens, 2, 6)),
+        kRounding)
+        << layer_types;
+  }
+}
+
 TEST(CachedModel, AStreamNoLongerThanItsWindowIsPlainDecoding) {
   Case c("0_3_3_3_4");
   const auto tokens = some_tokens(c.config, 9, 15);

@@ -143,8 +143,9 @@ TEST(PageTable, GivesEveryTokenAPlaceThatIsNobodyElses) {
       table.grow(static_cast<int64_t>(s), length[s], length[s] + n);
       length[s] += n;
     } else if (what == 2) {
+      const int64_t before = length[s];
       length[s] = std::min(length[s], n * 4);
-      table.truncate(static_cast<int64_t>(s), length[s]);
+      table.truncate(static_cast<int64_t>(s), length[s], before);
     } else if (length[s] == 0) {
       const auto of = static_cast<size_t>(rng.below(at++, kSequences));
       const int64_t shared = length[of] / kPage * kPage;
