@@ -82,6 +82,7 @@ __device__ inline void weigh_tile(const Shared<A>& shared, int heads) {
       sum += weight;
     }
     sum = warp_sum(sum);
+    __syncwarp();  // every lane has read what lane 0 writes
     if (lane == 0) {
       const A keep = before == -INFINITY ? A{0} : exp_of(before - largest);
       shared.keep[g] = keep;
