@@ -56,7 +56,9 @@ class TrainingEvaluation : public testing::Test {
     return last;
   }
 
-  fs::path folder_ = fresh_folder("training_evaluation");
+  fs::path folder_ =
+      fresh_folder(std::string("training_evaluation_") +
+                   testing::UnitTest::GetInstance()->current_test_info()->name());
   std::string questions_, sentences_;
 };
 
