@@ -56,9 +56,8 @@ class TrainingEvaluation : public testing::Test {
     return last;
   }
 
-  fs::path folder_ =
-      fresh_folder(std::string("training_evaluation_") +
-                   testing::UnitTest::GetInstance()->current_test_info()->name());
+  fs::path folder_ = fresh_folder(std::string("training_evaluation_") +
+                                  testing::UnitTest::GetInstance()->current_test_info()->name());
   std::string questions_, sentences_;
 };
 
