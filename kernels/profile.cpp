@@ -138,7 +138,7 @@ const KernelTable& profiling_table(const KernelTable& timed) {
       LCKV_TIMED(adamw_update, kOptimizer),
       LCKV_TIMED(sum, kOptimizer),
       LCKV_TIMED(sum_of_squares, kOptimizer),
-      LCKV_TIMED(sum_of_squared_differences, kElementwise),
+      LCKV_TIMED(row_changes, kElementwise),
       LCKV_TIMED(argmax, kLoss),
       LCKV_TIMED(clip_scale, kOptimizer),
       LCKV_TIMED(copy, kElementwise),

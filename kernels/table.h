@@ -46,7 +46,7 @@ struct KernelTable {
   decltype(ops::adamw_update)& adamw_update;
   decltype(ops::sum)& sum;
   decltype(ops::sum_of_squares)& sum_of_squares;
-  decltype(ops::sum_of_squared_differences)& sum_of_squared_differences;
+  decltype(ops::row_changes)& row_changes;
   decltype(ops::argmax)& argmax;
   decltype(ops::clip_scale)& clip_scale;
   decltype(ops::copy)& copy;

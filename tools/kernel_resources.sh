@@ -25,6 +25,7 @@ ln -s "$PWD/kernels" "$folder/include/lckv/kernels"
 for module in base tensor; do ln -s "$PWD/src/$module" "$folder/include/lckv/$module"; done
 
 # compile FILE: what ptxas says, into the folder. The flags are those of CMakeLists.txt.
+# shellcheck disable=SC2317  # called through xargs
 compile() {
   nice "$nvcc" -std=c++20 -O3 -DFMT_SHARED -DFMT_CONSTEVAL= -I "$folder/include" -gencode=arch=compute_80,code=sm_80 \
     -gencode=arch=compute_90a,code=sm_90a -Xptxas -v -fatbin "$1" -o "$folder/$(basename "$1").fatbin" \

@@ -106,24 +106,28 @@ void sum_terms(const Stream& stream, const char* op, const View& total, const Co
   });
 }
 
-/// `partial` null: the one block has it all.
+/// One row to a warp.
 template <class T>
-__global__ __launch_bounds__(kThreads) void difference_kernel(double* partial, double* total,
-                                                              const T* x, const T* y, int64_t count,
-                                                              GradMode mode) {
-  double sum = 0;
-  const int64_t step = int64_t{gridDim.x} * kThreads;
-  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += step) {
-    const double difference = static_cast<double>(widen(x[i])) - static_cast<double>(widen(y[i]));
-    sum += difference * difference;
+__global__ __launch_bounds__(kThreads) void row_changes_kernel(double* squares, const T* x,
+                                                               int64_t x_stride, const T* before,
+                                                               int64_t before_stride, int64_t rows,
+                                                               int64_t columns) {
+  const int64_t row = int64_t{blockIdx.x} * (kThreads / 32) + threadIdx.x / 32;
+  if (row >= rows) return;
+  const T* const now = x + row * x_stride;
+  const T* const old = before + row * before_stride;
+  double change = 0, size = 0;
+  for (int64_t i = threadIdx.x % 32; i < columns; i += 32) {
+    const double value = static_cast<double>(widen(now[i]));
+    const double difference = value - static_cast<double>(widen(old[i]));
+    change += difference * difference;
+    size += value * value;
   }
-  sum = block_sum<kThreads>(sum);
-  if (threadIdx.x != 0) return;
-  if (partial == nullptr) {
-    store(total, sum, mode);
-  } else {
-    partial[blockIdx.x] = sum;
-  }
+  change = warp_sum(change);
+  size = warp_sum(size);
+  if (threadIdx.x % 32 != 0) return;
+  squares[2 * row] = change;
+  squares[2 * row + 1] = size;
 }
 
 template <class S>
@@ -143,25 +147,16 @@ void sum_of_squares(Stream& stream, View total, ConstView x, GradMode mode) {
   sum_terms<Square>(stream, "sum_of_squares", total, x, mode);
 }
 
-void sum_of_squared_differences(Stream& stream, View total, ConstView x, ConstView y,
-                                GradMode mode) {
+void row_changes(Stream& stream, View squares, ConstView x, ConstView before) {
+  const int64_t rows = x.dim(0);
+  const auto blocks = static_cast<unsigned>(ceil_div<int64_t>(rows, kThreads / 32));
   with_device_type(x.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const int64_t count = x.numel();
-    const int64_t blocks =
-        std::clamp<int64_t>(ceil_div<int64_t>(count, 8 * kThreads), 1, kMaxBlocks);
-    auto* const partial = blocks == 1
-                              ? nullptr
-                              : static_cast<double*>(scratch(stream, ScratchUse::kPartialSums,
-                                                             kMaxBlocks * int64_t{sizeof(double)}));
-    auto* const to = device_data<double>(total);
-    difference_kernel<<<static_cast<unsigned>(blocks), kThreads, 0, native(stream)>>>(
-        partial, to, device_data<T>(x), device_data<T>(y), count, mode);
-    check_launch("sum_of_squared_differences");
-    if (blocks == 1) return;
-    combine_kernel<<<1, kThreads, 0, native(stream)>>>(to, partial, static_cast<int>(blocks), mode);
-    check_launch("sum_of_squared_differences");
+    row_changes_kernel<<<blocks, kThreads, 0, native(stream)>>>(
+        device_data<double>(squares), device_data<T>(x), x.stride(0), device_data<T>(before),
+        before.stride(0), rows, x.dim(1));
   });
+  check_launch("row_changes");
 }
 
 void clip_scale(Stream& stream, View scale, ConstView sum_of_squares, double max_norm) {

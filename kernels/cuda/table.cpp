@@ -29,7 +29,7 @@ const KernelTable& cuda_kernels() {
       .adamw_update = cuda::adamw_update,
       .sum = cuda::sum,
       .sum_of_squares = cuda::sum_of_squares,
-      .sum_of_squared_differences = cuda::sum_of_squared_differences,
+      .row_changes = cuda::row_changes,
       .argmax = cuda::argmax,
       .clip_scale = cuda::clip_scale,
       .copy = cuda::copy,

@@ -27,16 +27,22 @@ void sum_of_squares(Stream& stream, View total, ConstView x, GradMode mode) {
   kernels(stream.device()).sum_of_squares(stream, total, x, mode);
 }
 
-void sum_of_squared_differences(Stream& stream, View total, ConstView x, ConstView y,
-                                GradMode mode) {
-  constexpr const char* kOp = "sum_of_squared_differences";
-  check_total(kOp, stream, total, x);
-  require_on_device(kOp, stream, {{"y", y}});
-  require_dtype(kOp, "y", y, x.dtype());
-  require_shape(kOp, "y", y, x.shape());
-  require_contiguous(kOp, "y", y);
-  require_no_overlap(kOp, {"total", total}, {"y", y});
-  kernels(stream.device()).sum_of_squared_differences(stream, total, x, y, mode);
+void row_changes(Stream& stream, View squares, ConstView x, ConstView before) {
+  constexpr const char* kOp = "row_changes";
+  require_on_device(kOp, stream, {{"squares", squares}, {"x", x}, {"before", before}});
+  require_rank(kOp, "x", x, 2);
+  require_float(kOp, "x", x);
+  require_row_contiguous(kOp, "x", x);
+  require_shape(kOp, "before", before, x.shape());
+  require_dtype(kOp, "before", before, x.dtype());
+  require_row_contiguous(kOp, "before", before);
+  require_shape(kOp, "squares", squares, {x.dim(0), 2});
+  require_dtype(kOp, "squares", squares, DType::kF64);
+  require_contiguous(kOp, "squares", squares);
+  require_no_overlap(kOp, {"squares", squares}, {"x", x});
+  require_no_overlap(kOp, {"squares", squares}, {"before", before});
+  if (squares.numel() == 0) return;
+  kernels(stream.device()).row_changes(stream, squares, x, before);
 }
 
 void argmax(Stream& stream, View index, ConstView x) {

@@ -17,11 +17,14 @@ void sum(Stream& stream, View total, ConstView x, GradMode mode);
 /// the update reads it.
 void sum_of_squares(Stream& stream, View total, ConstView x, GradMode mode);
 
-/// total[0] (+)= sum of (x - y)^2, likewise.
+/// How far each row has moved, in F64, in an order that depends on C alone.
 ///
-///   x, y   equal shapes, contiguous   F32, F64 or BF16, the same dtype
-void sum_of_squared_differences(Stream& stream, View total, ConstView x, ConstView y,
-                                GradMode mode);
+///   squares[n,0] = sum_c (x[n,c] - before[n,c])^2        squares[n,1] = sum_c x[n,c]^2
+///
+///   squares  [N, 2]  out   F64
+///   x        [N, C]        F32, F64 or BF16; rows may be strided
+///   before   [N, C]        dtype of x; rows may be strided
+void row_changes(Stream& stream, View squares, ConstView x, ConstView before);
 
 /// index[n] = the column of the largest x[n,j]; the first of equal ones. NaN is never the largest;
 /// a row of NaN gives 0.

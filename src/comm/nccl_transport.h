@@ -50,7 +50,7 @@ class NcclTransport {
   const int size_;
   std::timed_mutex calls_;  // of NCCL on comm_
   std::atomic<bool> aborted_{false};
-  ncclComm_t comm_ = nullptr;
+  std::atomic<ncclComm_t> comm_{nullptr};  // abort() reads it while connect() holds calls_
   cudaStream_t stream_ = nullptr;
   Buffer staging_;  // always the same: recorded graphs hold its address
 };

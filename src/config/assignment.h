@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,10 +21,16 @@ struct Assignment {
 /// Where each key, and each section, was last written.
 using Places = std::map<std::string, Place>;
 
-/// The assignments of a run file: one for every known key. Adds a mistake for an unknown or
-/// repeated key, and for a section that holds no keys.
-std::vector<Assignment> read_run_file(const std::string& text, const Place& file, Places& places,
-                                      Mistakes& mistakes);
+/// What one run file says by itself.
+struct RunFile {
+  std::optional<Assignment> base;       // the key `base`: the file whose keys lie below these
+  std::vector<Assignment> assignments;  // one for every other known key
+};
+
+/// Reads a run file, but not its base. Adds a mistake for an unknown or repeated key, and for a
+/// section that holds no keys.
+RunFile read_run_file(const std::string& text, const Place& file, Places& places,
+                      Mistakes& mistakes);
 
 /// The assignments of overrides "section.key=value".
 std::vector<Assignment> read_overrides(const std::vector<std::string>& overrides, int first_source,

@@ -1,22 +1,45 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lckv/base/error.h"
 #include "lckv/base/text.h"
+#include "lckv/config/layer_types.h"
 #include "lckv/config/rules.h"
 
 namespace lckv::config {
 namespace {
 
+/// The key that asks how keys and values settle; "" when none does.
+std::string asks_of_kv(const EvalConfig& e) {
+  if (e.kv_convergence == KvConvergence::kTrue) return "eval.kv_convergence is true";
+  return e.kv_exact_distance ? "eval.kv_exact_distance is true" : "";
+}
+
 /// The keys that ask for something, with what they ask; "" when none does.
 std::string what_is_asked(const EvalConfig& e) {
   if (!e.tasks.empty()) return "eval.tasks names " + e.tasks.front();
   if (!e.questions.empty()) return "eval.questions names " + e.questions.front();
-  return e.exact_validation == ExactValidation::kTrue ? "eval.exact_validation is true" : "";
+  if (e.exact_validation == ExactValidation::kTrue) return "eval.exact_validation is true";
+  return asks_of_kv(e);
+}
+
+/// True as well where it is refused elsewhere.
+bool reads_upward(const ModelConfig& model) {
+  try {
+    const auto types =
+        parse_layer_types(model.layer_types, static_cast<int>(model.num_hidden_layers));
+    for (size_t i = 0; i < types.size(); ++i) {
+      if (types[i].reads > static_cast<int>(i)) return true;
+    }
+  } catch (const ConfigError&) {
+    return true;
+  }
+  return false;
 }
 
 void check_use(const RunConfig& run, Rules& rules) {
   if (!rules.sound({"eval.every_steps", "eval.tasks", "eval.questions", "eval.exact_validation",
-                    "data.validation"})) {
+                    "eval.kv_convergence", "eval.kv_exact_distance", "data.validation"})) {
     return;
   }
   const EvalConfig& e = run.eval;
@@ -32,6 +55,30 @@ void check_use(const RunConfig& run, Rules& rules) {
   }
   if (e.exact_validation == ExactValidation::kTrue && run.data.validation.empty()) {
     rules.refuse("eval.exact_validation", "is true, but data.validation names no store");
+  }
+}
+
+/// What is asked of keys and values comes with the exact validation of iterated layers.
+void check_kv(const RunConfig& run, Rules& rules) {
+  if (!rules.sound({"eval.kv_convergence", "eval.kv_exact_distance", "eval.exact_validation",
+                    "data.validation", "model.layer_types", "model.num_hidden_layers"})) {
+    return;
+  }
+  const EvalConfig& e = run.eval;
+  const char* const key = e.kv_exact_distance ? "eval.kv_exact_distance" : "eval.kv_convergence";
+  if (asks_of_kv(e).empty()) return;
+  if (e.kv_convergence == KvConvergence::kFalse) {
+    rules.refuse(key, "is true, but eval.kv_convergence is false");
+  }
+  if (e.exact_validation == ExactValidation::kFalse) {
+    rules.refuse(key, "is true, but eval.exact_validation is false");
+  }
+  if (run.data.validation.empty()) {
+    rules.refuse(key, "is true, but data.validation names no store");
+  }
+  if (!reads_upward(run.model)) {
+    rules.refuse(key, format("is true, but no layer of model.layer_types {} reads a higher one",
+                             run.model.layer_types));
   }
 }
 
@@ -74,6 +121,7 @@ void check_limit(const EvalConfig& e, Rules& rules) {
 
 void check_eval_rules(const RunConfig& run, Rules& rules) {
   check_use(run, rules);
+  check_kv(run, rules);
   check_tasks(run.eval, rules);
   check_files("eval.task_files", run.eval.task_files, run.eval, rules);
   check_files("eval.fewshot_files", run.eval.fewshot_files, run.eval, rules);

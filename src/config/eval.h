@@ -10,6 +10,8 @@ namespace lckv::config {
 
 // auto: where the model has layers that are iterated and there is validation data
 enum class ExactValidation { kAuto, kTrue, kFalse };
+// auto: where a validation is scored exactly and the model has layers that are iterated
+enum class KvConvergence { kAuto, kTrue, kFalse };
 
 /// YAML section `eval:`: scores on tasks during training, and the validation loss at the fixed
 /// point of the iterated layers beside the one of the passes that are trained.
@@ -34,6 +36,10 @@ struct EvalConfig {
   // passes go on until no keys and values that are read upward change by more, relatively; 0: 1e-6,
   // or the rounding of the precision where that is coarser (bf16: 2^-8)
   double converge_eps = 0;
+  // each exact validation tells how keys and values that are read upward settle, pass by pass
+  KvConvergence kv_convergence = KvConvergence::kAuto;
+  // and how far they are from exact ones after the passes of training; takes memory for them
+  bool kv_exact_distance = false;
   int64_t batch_tokens = 2048;  // of one forward of the tasks, and of the exact validation
 
   /// Whether any of it is done.

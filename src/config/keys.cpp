@@ -107,6 +107,8 @@ std::vector<Key> keys_of(EvalConfig& e) {
           {"eval.exact_validation", choice(e.exact_validation, {"auto", "true", "false"})},
           {"eval.exact_tokens", &e.exact_tokens, at_least(0), Need::kNullable},
           {"eval.converge_eps", &e.converge_eps, at_least(0)},
+          {"eval.kv_convergence", choice(e.kv_convergence, {"auto", "true", "false"})},
+          {"eval.kv_exact_distance", &e.kv_exact_distance},
           {"eval.batch_tokens", &e.batch_tokens, from_to(1, kMaxExtent)}};
 }
 
@@ -125,6 +127,11 @@ std::vector<Key> keys_of(GuardsConfig& g) {
           {"guards.spike_deviations", &g.spike_deviations, above(0)},
           {"guards.skip_spikes", &g.skip_spikes},
           {"guards.stall_timeout_s", &g.stall_timeout_s, at_least(0)}};
+}
+
+std::vector<Key> keys_of(WatchConfig& w) {
+  return {{"watch.tensorboard", &w.tensorboard},
+          {"watch.profile_every_steps", &w.profile_every_steps, at_least(0)}};
 }
 
 }  // namespace
@@ -172,6 +179,7 @@ std::vector<Key> keys_of(RunConfig& run) {
   append(keys_of(run.eval));
   append(keys_of(run.checkpoint));
   append(keys_of(run.guards));
+  append(keys_of(run.watch));
   return keys;
 }
 

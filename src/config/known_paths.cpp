@@ -35,7 +35,10 @@ std::string nearest_in_section(const std::string& section, const std::string& na
   for (const std::string& path : known_paths()) {
     if (section_of(path) == section) names.push_back(name_of(path));
   }
-  if (section.empty()) names.insert(names.end(), known_sections().begin(), known_sections().end());
+  if (section.empty()) {
+    names.insert(names.end(), known_sections().begin(), known_sections().end());
+    names.emplace_back(kBaseKey);
+  }
   const std::string nearest = nearest_word(name, names);
   return nearest.empty() || section.empty() ? nearest : section + "." + nearest;
 }

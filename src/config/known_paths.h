@@ -9,6 +9,9 @@ namespace lckv::config {
 const std::vector<std::string>& known_paths();
 bool is_known_path(const std::string& path);
 
+/// The key that names a run file's base. It belongs to the file, not to the run: it is no known path.
+inline constexpr const char* kBaseKey = "base";
+
 /// Every section of a run file.
 const std::vector<std::string>& known_sections();
 bool is_known_section(const std::string& name);

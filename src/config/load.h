@@ -15,8 +15,12 @@ namespace lckv::config {
 /// and the cross-field rules of validate(). For an override the place is "--set train.steps=x".
 /// Relative paths stay relative to the working directory. model.from is read and then emptied: the
 /// result holds the model's fields themselves. Throws IoError if the run file cannot be read.
+///
+/// A run file may name another one, `base: file.yaml`, relative to its own folder: that file's keys
+/// count as if they stood here, but for `output` and for those that are given here. One level: a
+/// base cannot have a base. What is wrong in the base is said with the base's name and line.
 RunConfig load_run(const std::string& path, const std::vector<std::string>& overrides = {});
-/// The same from text; `place` is the name used in messages.
+/// The same from text; `place` is the name used in messages, and a base is looked for beside it.
 RunConfig parse_run(const std::string& yaml, const std::string& place,
                     const std::vector<std::string>& overrides = {});
 

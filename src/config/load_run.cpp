@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <filesystem>
 
 #include "lckv/base/error.h"
+#include "lckv/base/text.h"
 #include "lckv/config/assignment.h"
 #include "lckv/config/check.h"
 #include "lckv/config/known_paths.h"
@@ -12,8 +14,51 @@ namespace {
 
 // the order in which mistakes are listed
 constexpr int kRunFile = 0;
-constexpr int kHfConfig = 1;
-constexpr int kFirstOverride = 2;
+constexpr int kBase = 1;
+constexpr int kHfConfig = 2;
+constexpr int kFirstOverride = 3;
+
+/// The base is not there: nothing is known of the keys that it would have given.
+void refuse_base(const Assignment& base, const std::string& why, Mistakes& mistakes) {
+  mistakes.add(base.place, kBaseKey, why);
+  for (const std::string& path : known_paths()) mistakes.mark_unsound(path);
+}
+
+/// The assignments of the base that `run_file` names, but for `output`: two runs in one folder
+/// would be one run.
+std::vector<Assignment> read_base(const Assignment& base, const std::string& run_file,
+                                  Places& places, Mistakes& mistakes) {
+  if (base.value.kind != Node::Kind::kScalar || base.value.text.empty()) {
+    refuse_base(base, format("must be the path of a run file, is {}", shown(base.value)), mistakes);
+    return {};
+  }
+  const std::filesystem::path folder = std::filesystem::path(run_file).parent_path();
+  const std::string path = (folder / base.value.text).lexically_normal().string();
+  try {
+    RunFile file = read_run_file(read_text_file(path), {kBase, path, {}}, places, mistakes);
+    if (file.base) {
+      mistakes.add(file.base->place, kBaseKey,
+                   format("this file is the base of {} and cannot have one itself", run_file));
+    }
+    std::erase_if(file.assignments, [](const Assignment& a) { return a.path == "output"; });
+    return std::move(file.assignments);
+  } catch (const IoError& e) {
+    refuse_base(base, e.what(), mistakes);
+    return {};
+  }
+}
+
+/// The assignments of the run file's base, then its own, so that its own win.
+std::vector<Assignment> read_file_and_base(const std::string& yaml, const std::string& run_file,
+                                           Places& places, Mistakes& mistakes) {
+  Places own_places;
+  const RunFile file = read_run_file(yaml, {kRunFile, run_file, {}}, own_places, mistakes);
+  std::vector<Assignment> all;
+  if (file.base) all = read_base(*file.base, run_file, places, mistakes);
+  for (const auto& [name, place] : own_places) places[name] = place;
+  all.insert(all.end(), file.assignments.begin(), file.assignments.end());
+  return all;
+}
 
 /// The last assignment of model.from; null if there is none.
 const Assignment* find_from(const std::vector<Assignment>& assignments) {
@@ -53,8 +98,7 @@ RunConfig parse_run(const std::string& yaml, const std::string& place,
   RunConfig run;
   Places places;
   Mistakes mistakes;
-  std::vector<Assignment> assignments =
-      read_run_file(yaml, {kRunFile, place, {}}, places, mistakes);
+  std::vector<Assignment> assignments = read_file_and_base(yaml, place, places, mistakes);
   for (Assignment& assignment : read_overrides(overrides, kFirstOverride, mistakes)) {
     assignments.push_back(std::move(assignment));
   }

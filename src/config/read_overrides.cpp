@@ -15,6 +15,8 @@ void read_override(const std::string& text, const Place& place,
   } else if (is_known_section(path)) {
     mistakes.add(place, "",
                  format("{} is a section; set one of its keys, {}.key=value", path, path));
+  } else if (path == kBaseKey) {
+    mistakes.add(place, "", "base can only be named in the run file");
   } else if (!is_known_path(path)) {
     mistakes.add(place, path, unknown_key_message(path));
   } else {

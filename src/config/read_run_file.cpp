@@ -13,7 +13,7 @@ class RunFileReader {
   RunFileReader(const Place& file, Places& places, Mistakes& mistakes)
       : file_(file), places_(places), mistakes_(mistakes) {}
 
-  std::vector<Assignment> read(const Node& root) {
+  RunFile read(const Node& root) {
     if (root.kind == Node::Kind::kMap) {
       for (const Entry* entry : first_of_each_name(root, "")) read_top(*entry);
     } else if (root.kind != Node::Kind::kNull) {
@@ -21,7 +21,7 @@ class RunFileReader {
       for (const std::string& path : known_paths()) mistakes_.mark_unsound(path);
     }
     mark_misspelt_unsound();
-    return std::move(assignments_);
+    return std::move(read_);
   }
 
  private:
@@ -47,6 +47,8 @@ class RunFileReader {
     if (is_known_section(entry.name)) {
       places_[entry.name] = at(entry.mark);
       read_section(entry);
+    } else if (entry.name == kBaseKey) {
+      read_.base = assignment(entry.name, entry);
     } else {
       read_key(entry.name, entry);
     }
@@ -65,12 +67,16 @@ class RunFileReader {
     }
   }
 
+  Assignment assignment(const std::string& path, const Entry& entry) const {
+    // A null has no text of its own to point at: its mark is where the parser noticed that nothing
+    // follows.
+    const bool is_null = entry.value.kind == Node::Kind::kNull;
+    return {path, entry.value, at(is_null ? entry.mark : entry.value.mark)};
+  }
+
   void read_key(const std::string& path, const Entry& entry) {
     if (is_known_path(path)) {
-      // A null has no text of its own to point at: its mark is where the parser noticed that
-      // nothing follows.
-      const bool is_null = entry.value.kind == Node::Kind::kNull;
-      assignments_.push_back({path, entry.value, at(is_null ? entry.mark : entry.value.mark)});
+      read_.assignments.push_back(assignment(path, entry));
       return;
     }
     mistakes_.add(at(entry.mark), path, unknown_key_message(path));
@@ -80,7 +86,7 @@ class RunFileReader {
 
   /// No "must be given" for a key that was given under a misspelt name alone.
   void mark_misspelt_unsound() {
-    for (const Assignment& assignment : assignments_) misspelt_.erase(assignment.path);
+    for (const Assignment& given : read_.assignments) misspelt_.erase(given.path);
     for (const std::string& path : misspelt_) mistakes_.mark_unsound(path);
   }
 
@@ -93,14 +99,14 @@ class RunFileReader {
   Place file_;
   Places& places_;
   Mistakes& mistakes_;
-  std::vector<Assignment> assignments_;
+  RunFile read_;
   std::set<std::string> misspelt_;  // the keys that unknown ones probably mean
 };
 
 }  // namespace
 
-std::vector<Assignment> read_run_file(const std::string& text, const Place& file, Places& places,
-                                      Mistakes& mistakes) {
+RunFile read_run_file(const std::string& text, const Place& file, Places& places,
+                      Mistakes& mistakes) {
   try {
     return RunFileReader(file, places, mistakes).read(parse_document(text));
   } catch (const SyntaxMistake& mistake) {

@@ -9,6 +9,7 @@
 #include "lckv/config/model.h"
 #include "lckv/config/parallel.h"
 #include "lckv/config/train.h"
+#include "lckv/config/watch.h"
 
 namespace lckv::config {
 
@@ -25,6 +26,7 @@ struct RunConfig {
   EvalConfig eval;
   CheckpointConfig checkpoint;
   GuardsConfig guards;
+  WatchConfig watch;
 };
 
 }  // namespace lckv::config

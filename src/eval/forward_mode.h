@@ -16,9 +16,9 @@ class ForwardMode {
   static ForwardMode iterate(int64_t n);
   /// The exact left-to-right result.
   static ForwardMode sequential();
-  /// Passes until no K,V that is read upward has changed by more than eps, relatively, or T. eps >
-  /// 0. Of sequences that share a forward all go on until the norm over all of them says so: what
-  /// each is given differs with its neighbours, by the order of eps.
+  /// Passes until for every K,V of the sequence that is read upward || change || <= eps || K,V ||,
+  /// Frobenius, or T. eps > 0. Sequences that share a forward go on until that holds for each of
+  /// them: neighbours can only add passes.
   static ForwardMode converge(double eps);
 
   bool is_sequential() const { return limit_ == 0 && eps_ == 0; }

@@ -99,6 +99,13 @@ std::vector<TokenPair> rows_of(const data::Batch& batch) {
   return rows;
 }
 
+std::vector<TokenPair> rows_of(data::ValidationLoader& loader) {
+  std::vector<TokenPair> rows;
+  loader.rewind();
+  while (const auto batch = loader.next()) add(rows, rows_of(*batch));
+  return rows;
+}
+
 std::vector<TokenPair> rows_of(const TokenText& text, const PerplexityMode& mode, int64_t T) {
   require_size(mode, T);
   switch (mode.kind) {

@@ -15,6 +15,8 @@ namespace lckv::eval {
 /// document of a sequence is a row of its own: RoPE sees differences of positions alone, so that it
 /// may begin at position 0.
 std::vector<TokenPair> rows_of(const data::Batch& batch);
+/// All batches of the loader, from its first one on.
+std::vector<TokenPair> rows_of(data::ValidationLoader& loader);
 
 /// The rows of a text in any mode but kNonoverlap, which cuts stores by their loader; at most T
 /// inputs to a row. Where a document begins with BOS, rolling windows take that as its prefix; else

@@ -16,6 +16,7 @@ infer::CachedModel::Options model_options(const RowScorer::Options& options, DTy
   model.dtype = model.cache.dtype = dtype;
   model.most_rows = model.most_wanted = tokens;
   model.converges = options.mode.converge_eps() > 0;
+  model.probe = options.kv_probe;
   model.keeps_cache = options.mode.is_sequential();
   model.cache.sequences = edges;
   model.cache.most_tokens = longest;

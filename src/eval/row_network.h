@@ -28,6 +28,8 @@ class RowScorer::Network {
   void prepare(Stream& stream);
 
   const Sizes& sizes() const { return sizes_; }
+  /// Of the newest forward; in all modes but the sequential one a tree is one.
+  const infer::PassReport& report() const { return model_.report(); }
 
   /// Scores rows in lexicographic order of their inputs.
   std::vector<RequestScore> score(Stream& stream, const model::ParameterSet& weights,

@@ -40,6 +40,7 @@ std::vector<size_t> sorted_rows(std::span<const TokenPair> rows) {
 struct RowScorer::Batch {
   std::vector<size_t> rows;
   int64_t tokens = 0;
+  int64_t first_token = 0;  // among those of all batches
 };
 
 RowScorer::RowScorer(const config::ModelConfig& config, const model::ParameterSet& weights,
@@ -73,7 +74,9 @@ std::vector<RowScorer::Batch> RowScorer::make_batches(std::span<const TokenPair>
     const bool fits = !batches.empty() && batches.back().rows.size() < most_rows &&
                       batches.back().tokens + added <= options_.batch_tokens;
     if (!fits) {
-      batches.push_back({});
+      const int64_t before =
+          batches.empty() ? 0 : batches.back().first_token + batches.back().tokens;
+      batches.push_back({.rows = {}, .first_token = before});
       added = std::ssize(inputs);
     }
     batches.back().rows.push_back(r);
@@ -101,8 +104,15 @@ RowScorer::Network& RowScorer::network_for(Stream& stream, int64_t longest) {
   return *network_;
 }
 
+void RowScorer::sum_kv_changes(Stream& stream, KvConvergenceSums& sums) {
+  kv_convergence_ =
+      sums.over_copies(stream, *options_.ranks->dp, options_.kv_probe.distance_from > 0);
+  kv_convergence_->trained_passes = config_.forward_passes + config_.backward_passes;
+}
+
 std::vector<RequestScore> RowScorer::score(Stream& stream, std::span<const TokenPair> rows,
                                            const std::atomic<bool>* stop) {
+  kv_convergence_.reset();
   if (rows.empty()) return {};
   const Stopwatch watch;
   int64_t longest = 0;
@@ -119,6 +129,7 @@ std::vector<RequestScore> RowScorer::score(Stream& stream, std::span<const Token
   // [rows, 2]: log-probability, greedy. Each row is scored by one copy and zero elsewhere: the sum
   // keeps its bits.
   std::vector<double> scores(2 * rows.size(), 0.0);
+  KvConvergenceSums kv_sums(batches.back().first_token + batches.back().tokens);
   for (size_t first = 0; first < batches.size(); first += copies) {
     if (comm::any_rank(*ranks.world, stop && *stop, "stop")) {
       throw Interrupted(
@@ -129,6 +140,7 @@ std::vector<RequestScore> RowScorer::score(Stream& stream, std::span<const Token
     std::vector<const TokenPair*> own;
     for (const size_t r : batch.rows) own.push_back(&rows[r]);
     const std::vector<RequestScore> found = network.score(stream, weights_, own, work_);
+    if (options_.kv_probe.changes) kv_sums.add(network.report(), batch.first_token);
     for (size_t i = 0; i < found.size(); ++i) {
       scores[2 * batch.rows[i]] = found[i].ll;
       scores[2 * batch.rows[i] + 1] = found[i].is_greedy ? 1 : 0;
@@ -136,6 +148,7 @@ std::vector<RequestScore> RowScorer::score(Stream& stream, std::span<const Token
   }
   ranks.dp->all_reduce(stream, View(scores.data(), DType::kF64, {std::ssize(scores)}),
                        comm::ReduceOp::kSum, "continuation scores");
+  if (options_.kv_probe.changes) sum_kv_changes(stream, kv_sums);
   std::vector<RequestScore> result(rows.size());
   for (size_t r = 0; r < rows.size(); ++r) {
     result[r] = {scores[2 * r], scores[2 * r + 1] != 0, ""};

@@ -2,11 +2,13 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "lckv/comm/communicators.h"
 #include "lckv/eval/forward_mode.h"
+#include "lckv/eval/kv_convergence.h"
 #include "lckv/eval/request.h"
 #include "lckv/eval/token_pair.h"
 #include "lckv/model/parameter_set.h"
@@ -23,10 +25,11 @@ class RowScorer {
   struct Options {
     ForwardMode mode = ForwardMode::iterate(1);
     int64_t batch_tokens = 2048;  // of one forward; longer rows are computed alone
-    bool shares_prefixes = true;  // false: every row is computed whole; the scores are the same, in
-                                  // mode converge to its eps: there a forward goes on until all of
-                                  // its rows together have converged
-    bool bf16_logits = false;     // infer::OutputHead::Options
+    // false: every row is computed whole. The scores are the same, but in mode converge: there a
+    // forward goes on until each stretch of its tree, which may be a part of a row, has converged.
+    bool shares_prefixes = true;
+    bool bf16_logits = false;   // infer::OutputHead::Options
+    infer::KvProbe kv_probe{};  // what kv_convergence() tells
     // the grid's; they outlive the scorer. Copies of the model take batches in turn.
     const comm::Communicators* ranks = &comm::single_process();
   };
@@ -56,6 +59,9 @@ class RowScorer {
   std::vector<RequestScore> score(Stream& stream, std::span<const TokenPair> rows,
                                   const std::atomic<bool>* stop = nullptr);
 
+  /// Of the newest score(), by all copies; none unless Options::kv_probe asks for changes.
+  const std::optional<KvConvergence>& kv_convergence() const { return kv_convergence_; }
+
   /// Of this copy of the model.
   const Work& work() const { return work_; }
   void forget_work() { work_ = {}; }
@@ -67,11 +73,13 @@ class RowScorer {
   Sizes sizes_for(int64_t longest) const;
   Network& network_for(Stream& stream, int64_t longest);
   std::vector<Batch> make_batches(std::span<const TokenPair> rows) const;
+  void sum_kv_changes(Stream& stream, KvConvergenceSums& sums);
 
   config::ModelConfig config_;
   const model::ParameterSet& weights_;
   Options options_;
   Work work_;
+  std::optional<KvConvergence> kv_convergence_;
   std::unique_ptr<Arena> memory_;  // of its own, if any
   std::unique_ptr<Network> network_;
 };

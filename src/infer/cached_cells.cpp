@@ -4,7 +4,6 @@
 #include "lckv/infer/cached_model.h"
 #include "lckv/kernels/ops/copy.h"
 #include "lckv/kernels/ops/paged_attention.h"
-#include "lckv/kernels/ops/reduce.h"
 
 namespace lckv::infer {
 
@@ -50,13 +49,8 @@ void CachedModel::compute_kv(Stream& stream, const Cell& cell, const LayerWeight
   model::compute_kv(context(stream, false, false), w, t);
   const ConstView& slots = batch_.slots[static_cast<size_t>(cache_.table_of(cell.layer))];
   const View rows = cache_.rows(cell.layer);
-  if (measures_ && cell.pass > 0 && read_upward_[static_cast<size_t>(cell.layer)]) {
-    const View old = old_kv_.slice(0, 0, batch_.rows);
-    ops::copy_numbered_rows(stream, old, batch_.row_order, rows, slots);
-    const View sums = change_.slice(0, cell.layer, cell.layer + 1).reshape({2});
-    ops::sum_of_squared_differences(stream, sums.slice(0, 0, 1), t.kv, old,
-                                    ops::GradMode::kOverwrite);
-    ops::sum_of_squares(stream, sums.slice(0, 1, 2), t.kv, ops::GradMode::kOverwrite);
+  if (watch_.is_on() && watch_.watches(cell.layer)) {
+    watch_.computed(stream, cell.layer, pass_, t.kv, {rows, slots, batch_.row_order});
   }
   ops::copy_numbered_rows(stream, rows, slots, t.kv, batch_.row_order);
 }

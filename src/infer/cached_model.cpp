@@ -1,8 +1,6 @@
 #include "lckv/infer/cached_model.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 #include "lckv/base/error.h"
 #include "lckv/base/text.h"
@@ -56,12 +54,10 @@ CachedModel::CachedModel(Arena& arena, const config::ModelConfig& config, const 
       tp_(*options.ranks->tp, dims_),
       cache_(arena, layers_, dims_, options.cache),
       rules_(key_rules(layers_)),
-      read_upward_(layers_.size(), false) {
+      watch_(arena, layers_, dims_,
+             {options.dtype, options.most_rows, options.converges, options.probe}, tp_) {
   const SinkWindow& streaming = options.cache.streaming;
   require_possible(streaming, layers_, config.max_position_embeddings);
-  for (const model::LayerSpec& layer : layers_) {
-    if (layer.upward) read_upward_[static_cast<size_t>(layer.reads)] = true;
-  }
   const DType dtype = options.dtype, acc = accumulator(dtype);
   const int64_t N = options.most_rows, M = options.most_wanted, C = dims_.C;
   const auto take = [&](const char* name, DType type, const Shape& shape) {
@@ -73,10 +69,6 @@ CachedModel::CachedModel(Arena& arena, const config::ModelConfig& config, const 
   x_ = take("x", dtype, {N, C});
   rstd_ = take("rstd", acc, {N});
   kv_ = take("kv", dtype, {N, 2 * dims_.Ckv_tp()});
-  if (options.converges) {
-    old_kv_ = take("kv before", dtype, kv_.shape());
-    change_ = take("change", DType::kF64, {dims_.L, 2});
-  }
   q_ = take("q", dtype, {N, dims_.Cq_tp()});
   q_kept_ = take("q kept", dtype, q_.shape());
   if (streaming.is_on()) {
@@ -135,8 +127,7 @@ ConstView CachedModel::forward(Stream& stream, const model::ParameterSet& weight
   stage(stream, entries, wanted);
   const int64_t most = std::min(passes.most, longest);
   const Plan& plan = this->plan(most, batch_.fresh);
-  measures_ = passes.converge_eps > 0;
-  report_ = {1, {}};
+  watch_.begin(batch_.entry_rows, passes.converge_eps);
   place_outputs(plan);
   embed(stream, weights);
   run_cells(stream, plan, weights, most, passes.converge_eps);
@@ -152,21 +143,27 @@ void CachedModel::run_cells(Stream& stream, const Plan& plan, const model::Param
                             int64_t passes, double converge_eps) {
   const auto at = [&](int c) -> const Cell& { return plan.cells[static_cast<size_t>(c)]; };
   const int count = static_cast<int>(plan.cells.size());
-  int64_t skipped = 0;
+  int64_t most_passes = 1, skipped = 0;
   for (int c = 0; c < count; ++c) {
     const Cell& cell = at(c);
     if (cell.pass == 0) skipped = 0;
-    const bool segment_begins = cell.pass == 0 && (c == 0 || at(c - 1).pass > 0);
-    if (measures_ && segment_begins) ops::fill_zero(stream, change_);
+    pass_ = cell.pass + 1 - skipped;
     run_cell(stream, plan, c, weights.layer(cell.layer));
-    report_.passes = std::max(report_.passes, cell.pass + 1 - skipped);
-    const bool pass_ends = c + 1 < count && at(c + 1).pass > cell.pass;
-    if (!measures_ || !pass_ends || cell.pass == 0) continue;
-    if (!has_converged(stream, cell.pass, converge_eps)) continue;
-    // Of this segment only the last pass is left, whose output goes on.
-    skipped = passes - 1 - at(c + 1).pass;
-    while (at(c + 1).pass < passes - 1) ++c;
+    most_passes = std::max(most_passes, pass_);
+    const bool group_ends = c + 1 == count || at(c + 1).pass < cell.pass;
+    const bool pass_ends = group_ends || at(c + 1).pass > cell.pass;
+    if (!watch_.is_on() || !pass_ends) continue;
+    const bool has_converged = watch_.end_pass(stream) && pass_ > 1;
+    if (group_ends) {
+      watch_.end_group(stream);
+    } else if (converge_eps > 0 && has_converged) {
+      // Of this group only the last pass is left, whose output goes on.
+      skipped = passes - 1 - at(c + 1).pass;
+      while (at(c + 1).pass < passes - 1) ++c;
+    }
   }
+  report_ = watch_.take_report();
+  report_.passes = most_passes;
 }
 
 void CachedModel::embed(Stream& stream, const model::ParameterSet& weights) {
@@ -202,28 +199,6 @@ void CachedModel::place_outputs(const Plan& plan) {
     output_slot_[c] = static_cast<int>(free - busy_until.begin());
     *free = last_reader[c] + 1;
   }
-}
-
-bool CachedModel::has_converged(Stream& stream, int pass, double eps) {
-  tp_.group().all_reduce(stream, change_.reshape({2 * dims_.L}), comm::ReduceOp::kSum,
-                         "tp change of K,V");
-  const Buffer host = to_host(stream, change_);
-  ops::fill_zero(stream, change_);
-  const double* const squares = host.view().data<double>();
-  double largest = 0;
-  for (int64_t i = 0; i < dims_.L; ++i) {
-    if (squares[2 * i + 1] > 0) {
-      largest = std::max(largest, std::sqrt(squares[2 * i] / squares[2 * i + 1]));
-    }
-    // What is not a number has not converged.
-    if (!std::isfinite(squares[2 * i]) || !std::isfinite(squares[2 * i + 1])) {
-      largest = std::numeric_limits<double>::infinity();
-    }
-  }
-  const auto at = static_cast<size_t>(pass) - 1;
-  if (report_.changes.size() <= at) report_.changes.resize(at + 1, 0);
-  report_.changes[at] = std::max(report_.changes[at], largest);
-  return largest <= eps;
 }
 
 }  // namespace lckv::infer

@@ -7,6 +7,7 @@
 
 #include "lckv/comm/communicators.h"
 #include "lckv/infer/kv_cache.h"
+#include "lckv/infer/kv_watch.h"
 #include "lckv/infer/passes.h"
 #include "lckv/infer/staged_numbers.h"
 #include "lckv/infer/visible_keys.h"
@@ -39,6 +40,7 @@ class CachedModel {
     int64_t most_rows = 1;      // new tokens of one forward, all sequences together
     int64_t most_wanted = 1;    // of them, whose outputs are asked for
     bool converges = false;     // Passes::converge_eps will be used
+    KvProbe probe{};            // what forwards report beside their passes
     bool keeps_cache = true;    // later forwards go on from these tokens; false: scoring alone
     // Transformations of the plan; tests switch them off.
     bool drop_unread = true;
@@ -90,6 +92,7 @@ class CachedModel {
   };
   struct Batch {
     int64_t rows = 0;
+    std::vector<int64_t> entry_rows;
     bool fresh = true, selects = false;
     ConstView tokens;
     ConstView wanted, wanted_order;  // [M]: row, and 0..M-1
@@ -124,7 +127,6 @@ class CachedModel {
   void attend(Stream& stream, const model::Cell& cell, bool narrow, const model::CellBuffers& t,
               ConstView q_sinks);
   View selected(Stream& stream, View to, ConstView rows) const;
-  bool has_converged(Stream& stream, int pass, double eps);
   size_t rule_of(const model::Cell& cell) const;
 
   Options options_;
@@ -133,13 +135,12 @@ class CachedModel {
   model::Dims dims_;  // B = 1, T = most_rows
   model::TensorParallel tp_;
   KvCache cache_;
-  std::vector<KeyRule> rules_;     // that cells of this model can have
-  std::vector<bool> read_upward_;  // by layer
-  std::vector<View> hidden_;       // [N, C] each
+  std::vector<KeyRule> rules_;  // that cells of this model can have
+  std::vector<View> hidden_;    // [N, C] each
   View selected_hidden_, selected_normed_;
-  View x_, rstd_, kv_, old_kv_, q_, q_kept_, q_sinks_, q_sinks_kept_, attn_, y_, gate_up_, act_;
+  View x_, rstd_, kv_, q_, q_kept_, q_sinks_, q_sinks_kept_, attn_, y_, gate_up_, act_;
   View rope_cos_, rope_sin_;
-  View change_;  // [L, 2] F64: squares of the change of a layer's K,V, and of K,V
+  KvWatch watch_;
   std::optional<StagedNumbers> numbers_;
   struct StagedPages {
     StagedNumbers numbers;
@@ -151,7 +152,7 @@ class CachedModel {
   std::vector<int> output_slot_;  // by cell of the plan at hand
   std::vector<bool> queries_shared_;
   Batch batch_;
-  bool measures_ = false;
+  int64_t pass_ = 1;  // at hand, of those that are run
   PassReport report_;
 };
 

@@ -69,6 +69,7 @@ void CachedModel::stage(Stream& stream, std::span<const NewTokens> entries,
     LCKV_CHECK(first >= cached, format("{} new tokens of {}, {} of them computed before",
                                        entry.tokens.size(), cache_.length(entry.sequence), cached));
     if (cached > 0) batch_.fresh = false;
+    batch_.entry_rows.push_back(std::ssize(entry.tokens));
     for (size_t t = 0; t < entry.tokens.size(); ++t) {
       rows.push_back({entry.sequence, first + static_cast<int64_t>(t), cached});
       tokens.push_back(entry.tokens[t]);

@@ -28,12 +28,6 @@ int64_t parse_passes(std::string_view text, const config::ModelConfig& config) {
              text, std::numeric_limits<int32_t>::max()));
 }
 
-bool is_iterated(const config::ModelConfig& config) {
-  const auto layers = model::make_layer_specs(config);
-  return std::any_of(layers.begin(), layers.end(),
-                     [](const model::LayerSpec& layer) { return layer.upward; });
-}
-
 }  // namespace
 
 Prefill parse_prefill(std::string_view text, int64_t chunk_tokens,
@@ -42,7 +36,7 @@ Prefill parse_prefill(std::string_view text, int64_t chunk_tokens,
   prefill.chunk_tokens = chunk_tokens;
   const bool asked_exact = text == "exact";
   if (!asked_exact) prefill.passes = parse_passes(text, config);
-  const bool iterated = is_iterated(config);
+  const bool iterated = model::is_iterated(config);
   prefill.exact = asked_exact || !iterated;
   prefill.token_by_token = prefill.exact && iterated;
   if (prefill.exact) prefill.passes = 1;

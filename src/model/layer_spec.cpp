@@ -35,4 +35,10 @@ bool is_plain_llama(const std::vector<LayerSpec>& layers) {
   return true;
 }
 
+bool is_iterated(const config::ModelConfig& config) {
+  const std::vector<LayerSpec> layers = make_layer_specs(config);
+  return std::any_of(layers.begin(), layers.end(),
+                     [](const LayerSpec& layer) { return layer.upward; });
+}
+
 }  // namespace lckv::model

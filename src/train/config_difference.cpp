@@ -42,7 +42,8 @@ const std::set<std::string> kSpikeKeys = {"guards.spike_window_steps", "guards.s
 
 bool is_free(const std::string& key, bool skips_spikes) {
   if (kSpikeKeys.contains(key)) return !skips_spikes;
-  return kFreeKeys.contains(key) || key.starts_with("checkpoint.") || key.starts_with("eval.");
+  return kFreeKeys.contains(key) || key.starts_with("checkpoint.") || key.starts_with("eval.") ||
+         key.starts_with("watch.");
 }
 
 }  // namespace

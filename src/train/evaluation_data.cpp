@@ -7,8 +7,10 @@
 #include "lckv/base/error.h"
 #include "lckv/base/stream_hash.h"
 #include "lckv/base/text.h"
+#include "lckv/eval/perplexity_rows.h"
 #include "lckv/eval/read_documents.h"
 #include "lckv/eval/task_files.h"
+#include "lckv/model/layer_spec.h"
 #include "lckv/train/exact_validation.h"
 
 namespace lckv::train {
@@ -114,7 +116,7 @@ EvaluationData::EvaluationData(const config::RunConfig& run, int64_t B, int thre
   for (const EvaluationTask& task : tasks) try_out(*this, task, hash);
   if (validates_exactly(run)) {
     exact_sequences.emplace(run.data, B, exact_tokens(run));
-    if (is_iterated(run.model)) exact_rows = rows_of(*exact_sequences);
+    if (model::is_iterated(run.model)) exact_rows = eval::rows_of(*exact_sequences);
     add(hash, exact_rows);
   }
   fingerprint = format("{:016x}", hash.digest());

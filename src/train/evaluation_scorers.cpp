@@ -1,5 +1,6 @@
 #include "lckv/train/evaluation_scorers.h"
 
+#include "lckv/model/layer_spec.h"
 #include "lckv/train/exact_validation.h"
 
 namespace lckv::train {
@@ -20,10 +21,15 @@ void EvaluationScorers::place(Arena& arena, const config::RunConfig& run,
   eval::RowScorer::Options options;
   options.batch_tokens = run.eval.batch_tokens;
   options.ranks = &ranks;
-  if (validates_exactly(run) && is_iterated(run.model)) {
+  if (validates_exactly(run) && model::is_iterated(run.model)) {
     options.mode = eval::ForwardMode::converge(converge_eps(run.eval, weights.dtype()));
+    options.kv_probe.changes = tells_kv_convergence(run);
+    if (options.kv_probe.changes && run.eval.kv_exact_distance) {
+      options.kv_probe.distance_from = run.model.forward_passes + run.model.backward_passes;
+    }
     exact_ = std::make_unique<eval::RowScorer>(arena, run.model, weights, options,
                                                run.data.sequence_tokens);
+    options.kv_probe = {};
   }
   if (run.eval.is_on() && !(run.eval.tasks.empty() && run.eval.questions.empty())) {
     options.mode = eval::parse_forward_mode("iterate", run.model);

@@ -22,12 +22,11 @@ struct ExactLoss {
   double gap() const { return loss - own_loss; }
 };
 
-/// Whether layers read keys and values of higher ones, so that passes of them lead to a fixed
-/// point.
-bool is_iterated(const config::ModelConfig& model);
-
 /// Whether validations of the run are scored exactly too.
 bool validates_exactly(const config::RunConfig& run);
+
+/// Whether they tell how keys and values settle: eval.kv_convergence.
+bool tells_kv_convergence(const config::RunConfig& run);
 
 /// When passes of the exact validation end: eval.converge_eps, else 1e-6, or the rounding of keys
 /// and values of this type where that is coarser.
@@ -37,14 +36,10 @@ double converge_eps(const config::EvalConfig& eval, DType dtype);
 /// where no layer is iterated: it costs nothing.
 int64_t exact_tokens(const config::RunConfig& run);
 
-/// The loader's sequences from its first one on as rows to score: each sequence is a row, or under
-/// the document mask each document's part of one. Every target counts once, with the context that
-/// it has in training.
-std::vector<eval::TokenPair> rows_of(data::ValidationLoader& loader);
-
-/// The loss over such rows by a scorer whose mode is ForwardMode::converge. `own_loss` is left at
-/// 0. Collective over the grid `ranks`, the scorer's, with equal rows; the same bits on every rank.
-/// Throws Interrupted on all ranks when `stop` is set on any.
+/// The loss over rows that score each of their targets (eval/perplexity_rows.h), by a scorer whose
+/// mode is ForwardMode::converge. `own_loss` is left at 0. Collective over the grid `ranks`, the
+/// scorer's, with equal rows; the same bits on every rank. Throws Interrupted on all ranks when
+/// `stop` is set on any.
 ExactLoss score_exactly(Stream& stream, eval::RowScorer& scorer,
                         const std::vector<eval::TokenPair>& rows, const comm::Communicators& ranks,
                         const std::atomic<bool>& stop);

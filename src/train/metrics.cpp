@@ -29,12 +29,15 @@ bool is_of_evaluation(const nlohmann::json& row) {
   return false;
 }
 
+/// Whether the line is one that every process writes when it starts.
+bool is_of_start(const nlohmann::json& row) { return row.contains("memory/planned_bytes"); }
+
 /// Whether a run that continues at `start` will not write the line.
 bool stays(const nlohmann::json& row, const RunPosition& start) {
   if (!row.is_object() || !row.contains("step") || !row["step"].is_number()) return false;
   const double step = row["step"], last = static_cast<double>(start.step);
-  const bool is_due = start.validation_due && step == last && is_of_evaluation(row);
-  return step <= last && !is_due;
+  const bool is_due = start.validation_due && is_of_evaluation(row);
+  return step < last || (step == last && !is_due && !is_of_start(row));
 }
 
 /// The lines to keep: whole JSON objects.
@@ -51,7 +54,7 @@ std::string kept_lines(const std::string& path, const RunPosition& start, int64_
     if (stays(row, start)) {
       kept += line + "\n";
       last_step = std::max(last_step, row["step"].get<int64_t>());
-    } else {
+    } else if (!row.is_object() || !is_of_start(row)) {
       ++dropped;
     }
   }

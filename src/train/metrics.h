@@ -16,9 +16,9 @@ using MetricsRow = std::vector<std::pair<std::string, double>>;
 class MetricsWriter {
  public:
   /// Opens or creates the file and drops what a run that continues at `start` writes again: every
-  /// line of a later step, what its step was scored with when that is due, and a torn last line. A file
-  /// that ends before the last of `every_steps` steps up to `start` was cut by somebody: log_warning.
-  /// Throws IoError.
+  /// line of a later step, what its step was scored with when that is due, what was planned when an
+  /// earlier process started there, and a torn last line. A file that ends before the last of
+  /// `every_steps` steps up to `start` was cut by somebody: log_warning. Throws IoError.
   MetricsWriter(std::string path, const RunPosition& start, int64_t every_steps);
   ~MetricsWriter();
   MetricsWriter(const MetricsWriter&) = delete;

@@ -300,10 +300,6 @@ class CaseList {
         [](Stream& s, Operands v) { ops::sum(s, v[0], v[1], GradMode::kOverwrite); });
     add("sum_of_squares", "gate, up", to_string(elems), reduced,
         [](Stream& s, Operands v) { ops::sum_of_squares(s, v[0], v[1], GradMode::kOverwrite); });
-    add("sum_of_squared_differences", "gate, up", to_string(elems),
-        {written(DType::kF64, one), read(acc, elems), read(acc, elems)}, [](Stream& s, Operands v) {
-          ops::sum_of_squared_differences(s, v[0], v[1], v[2], GradMode::kOverwrite);
-        });
     add("clip_scale", "", to_string(one),
         {written(acc, one), read(DType::kF64, one, Values::kPositive)},
         [](Stream& s, Operands v) { ops::clip_scale(s, v[0], v[1], 1.0); });
@@ -347,6 +343,9 @@ class CaseList {
     add("copy_numbered_rows", "keys, values", to_string(rows),
         {written(a, rows), counted(d.N(), d.N() - 1, -1), read(a, rows), counted(d.N(), 0, 1)},
         [](Stream& s, Operands v) { ops::copy_numbered_rows(s, v[0], v[1], v[2], v[3]); });
+    add("row_changes", "keys, values", to_string(rows),
+        {written(DType::kF64, {d.N(), 2}), read(a, rows), read(a, rows)},
+        [](Stream& s, Operands v) { ops::row_changes(s, v[0], v[1], v[2]); });
     const Shape logits{logit_rows_, d.V};
     add("argmax", "", to_string(logits), {written_integers(logit_rows_), read(acc, logits)},
         [](Stream& s, Operands v) { ops::argmax(s, v[0], v[1]); });

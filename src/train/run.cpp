@@ -28,6 +28,8 @@
 #include "lckv/train/run_start.h"
 #include "lckv/train/run_status.h"
 #include "lckv/train/run_watch.h"
+#include "lckv/train/step_profile.h"
+#include "lckv/train/watch_rows.h"
 
 namespace lckv::train {
 
@@ -82,7 +84,7 @@ class Run {
                     writes());
     const RunWatch::Shown shown(watch_, *status_);
     status_->guard([&] {
-      if (unless_stopped([&] { start(); })) loop();
+      if (unless_stopped([&] { start(); })) loop_and_tell();
     });
     status_->end(result_.stopped ? RunState::kStopped : RunState::kFinished, result_.reason);
   }
@@ -124,18 +126,24 @@ class Run {
 
   void start() {
     in_start_up([&] { choose_kernels(config_, config_.output, device_, ranks_.grid.rank); });
+    reset_peak_resident();
+    used_before_bytes_ = used_bytes(device_);
     in_start_up([&] { memory_.emplace(config_, dtype_, ranks_, device_); });
     in_start_up([&] { memory_->allocate(stream_); });
     saver_.emplace(world_, config_, trainer(), memory_->objects().snapshot.get());
     position_ = start_or_continue(world_, config_, trainer(), stream_, record(), watch_.stop());
     spikes_.restore(position_.spikes);
     inputs_->train.seek(position_.sequences);
+    first_step_ = position_.step;
+    const MetricsRow planned =
+        planned_memory_row(position_.step, memory_->planned(), *ranks_.world);
     in_start_up([&] {
       if (writes()) {
         checkpoint::write_file_atomically(std::filesystem::path(config_.output) / "config.yaml",
                                           config::to_yaml(config_));
       }
       report_.emplace(config_, memory_->rates(), position_, writes(), *status_);
+      report_->begin(record(), planned);
       if (!evaluation_) return;
       for (const std::string& warning : evaluation_->warnings) report_->warn(warning);
     });
@@ -155,9 +163,20 @@ class Run {
     int32_t state = saver_->failed() ? kSaveFailed : watch_.stop() ? kStop : kGoOn;
     Stream host;  // the device's queue need not be empty for it
     ranks_.world->all_reduce(host, View(&state, DType::kI32, {1}), comm::ReduceOp::kMax, "stop");
-    if (state == kSaveFailed) saver_->finish();
+    if (state == kSaveFailed) finish_saves();
     note_progress();
     return state == kStop;
+  }
+
+  void loop_and_tell() {
+    const RunWatch::OnStall told(watch_,
+                                 [this](const std::string& message) { report_->stalled(message); });
+    try {
+      loop();
+    } catch (const std::exception& error) {
+      report_->failed(error);
+      throw;
+    }
   }
 
   void loop() {
@@ -187,8 +206,10 @@ class Run {
     }
     result_.step = position_.step;
     const RunWatch::Phase phase(watch_, RunState::kSaving);
-    saver_->finish();
+    finish_saves();
     report_saves();
+    report_->ended(result_.stopped ? RunEventKind::kStopped : RunEventKind::kFinished,
+                   result_.reason);
     ranks_.world->barrier("run is saved");  // before any rank says that the run has ended
     log_info(format("peak memory{} {}, planned {}",
                     device_.kind == DeviceKind::kCpu ? "" : " in use on the GPU",
@@ -217,6 +238,7 @@ class Run {
       spike = spikes_.look(loss, grad_norm);
       return !spike || !config_.guards.skip_spikes;
     };
+    StepProfile profile(ranks_, is_profiled(config_.watch, first_step_, position_.step + 1));
     StepResult step;
     try {
       step = trainer().step(stream_, next, count, scored, config_.optimizer, lr,
@@ -224,8 +246,21 @@ class Run {
     } catch (const Interrupted&) {
       return false;
     }
-    finish_step(step, spike, watch.elapsed_s());
+    if (profile.is_on()) stream_.synchronize();  // else the last updates are under way on a GPU
+    const double step_s = watch.elapsed_s();
+    std::optional<StepTimes> times;
+    if (profile.is_on()) times = profile.take(step_s);
+    finish_step(step, spike, step_s);
+    measure(times);
     return true;
+  }
+
+  /// Where a profiled step's time went, and the memory that is used by then and at the end.
+  void measure(const std::optional<StepTimes>& times) {
+    if (times) report_->write(time_row(position_.step, *times));
+    if (!times && !is_last()) return;
+    const int64_t taken_bytes = used_bytes(device_) - used_before_bytes_;
+    report_->write(measured_memory_row(position_.step, taken_bytes, *ranks_.world));
   }
 
   void finish_step(const StepResult& step, const std::optional<Spike>& spike, double step_s) {
@@ -312,7 +347,8 @@ class Run {
     const Stopwatch sync;
     report_->sync();
     const double synced_s = sync.elapsed_s();
-    SaveCost cost = saver_->save(stream_, record(), when_busy);
+    SaveCost cost;
+    saving([&] { cost = saver_->save(stream_, record(), when_busy); });
     cost.waited_s += synced_s;
     if (!cost.skipped) saved_step_ = position_.step;
     report_->save_started(position_, cost);
@@ -321,8 +357,21 @@ class Run {
 
   void save_before_throwing() {
     save();
-    saver_->finish();
+    finish_saves();
     report_saves();
+  }
+
+  void finish_saves() {
+    saving([&] { saver_->finish(); });
+  }
+
+  void saving(const std::function<void()>& work) {
+    try {
+      work();
+    } catch (const Error& error) {
+      report_->save_failed(error.what());
+      throw;
+    }
   }
 
   /// Of saves that have come to stand meanwhile.
@@ -350,6 +399,8 @@ class Run {
   std::optional<RunReport> report_;
   SpikeDetector spikes_;
   RunPosition position_;
+  int64_t first_step_ = 0;         // where this process began
+  int64_t used_before_bytes_ = 0;  // by this process, before its planned memory
   int64_t saved_step_ = -1;
   RunResult result_;
 };

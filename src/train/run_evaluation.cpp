@@ -21,7 +21,7 @@ Validation validate(Stream& stream, eval::Scorer& own, eval::RowScorer* exact,
   const auto score_own = [&](data::ValidationLoader& loader) {
     return own.score(stream, weights, loader, &stop, [](int64_t, int64_t) { note_progress(); });
   };
-  Validation validation{score_own(all), std::nullopt};
+  Validation validation{score_own(all), std::nullopt, std::nullopt};
   if (data == nullptr || !data->exact_sequences) return validation;
   const bool is_all = data->exact_sequences->sequences() == all.sequences();
   const eval::PerplexityResult same = is_all ? validation.own : score_own(*data->exact_sequences);
@@ -32,6 +32,7 @@ Validation validate(Stream& stream, eval::Scorer& own, eval::RowScorer* exact,
   validation.exact = score_exactly(stream, *exact, data->exact_rows, ranks, stop);
   LCKV_CHECK(validation.exact->tokens == same.scored_tokens, "both losses are of the same tokens");
   validation.exact->own_loss = same.mean_nll;
+  validation.kv = exact->kv_convergence();
   return validation;
 }
 

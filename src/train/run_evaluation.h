@@ -16,6 +16,7 @@ namespace lckv::train {
 struct Validation {
   eval::PerplexityResult own;
   std::optional<ExactLoss> exact;
+  std::optional<eval::KvConvergence> kv;  // where tells_kv_convergence()
 
   /// The loss by which states are compared: the exact one where there is one.
   double choosing_loss() const { return exact ? exact->loss : own.mean_nll; }

@@ -21,6 +21,7 @@ class RunMemory {
 
   RunObjects& objects() { return *objects_; }
   const RunRates& rates() const { return rates_; }
+  model::MemoryReport planned() const { return model::memory_report(plan_, scratch_); }
   /// Of the tensors, of what evaluates them and, on a GPU, of what kernels and collectives keep
   /// beside them.
   int64_t planned_bytes() const { return plan_.bytes() + scratch_.bytes(); }

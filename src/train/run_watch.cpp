@@ -1,6 +1,10 @@
 #include "lckv/train/run_watch.h"
 
 #include <algorithm>
+#include <chrono>
+#include <future>
+#include <memory>
+#include <thread>
 
 #include "lckv/base/activity.h"
 #include "lckv/comm/agreement.h"
@@ -36,6 +40,7 @@ comm::WatchdogOptions RunWatch::watchdog_options(const config::RunConfig& config
   options.on_stall = [this](const std::string& message) {
     const std::lock_guard lock(mutex_);
     if (status_ != nullptr) status_->end(RunState::kFailed, message);
+    if (on_stall_) tell_stall(message);
   };
   return options;
 }
@@ -64,6 +69,22 @@ void RunWatch::show_health() {
     if (rank.heard && !rank.left && rank.age_s > slowest.age_s) slowest = {rank.rank, rank.age_s};
   }
   status_->update([&](StatusPage& page) { page.health.slowest_rank = slowest; });
+}
+
+void RunWatch::call_on_stall(std::function<void(const std::string&)> tell) {
+  const std::lock_guard lock(mutex_);
+  on_stall_ = std::move(tell);
+}
+
+/// In a thread of its own, which a disk that hangs may hold for as long as the process lives.
+void RunWatch::tell_stall(const std::string& message) {
+  constexpr std::chrono::seconds kPatience(2);
+  const auto told = std::make_shared<std::promise<void>>();
+  std::thread([tell = on_stall_, message, told] {
+    tell(message);
+    told->set_value();
+  }).detach();
+  told->get_future().wait_for(kPatience);
 }
 
 void RunWatch::show_in(RunStatus* status) {

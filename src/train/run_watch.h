@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <mutex>
 #include <string>
 
@@ -41,6 +42,21 @@ class RunWatch {
     RunWatch& watch_;
   };
 
+  /// While it lives, `tell` is called when the run is ended because it stalls, from another thread;
+  /// it throws nothing. When it takes longer than two seconds the end does not wait for it.
+  class OnStall {
+   public:
+    OnStall(RunWatch& watch, std::function<void(const std::string&)> tell) : watch_(watch) {
+      watch.call_on_stall(std::move(tell));
+    }
+    ~OnStall() { watch_.call_on_stall({}); }
+    OnStall(const OnStall&) = delete;
+    OnStall& operator=(const OnStall&) = delete;
+
+   private:
+    RunWatch& watch_;
+  };
+
   /// A state for a while.
   class Phase {
    public:
@@ -59,12 +75,15 @@ class RunWatch {
  private:
   comm::WatchdogOptions watchdog_options(const config::RunConfig& config);
   void show_in(RunStatus* status);
+  void call_on_stall(std::function<void(const std::string&)> tell);
+  void tell_stall(const std::string& message);
 
   comm::World& world_;
   StopWatcher stop_;
   RunState state_ = RunState::kStarting;
-  std::mutex mutex_;  // of the next
+  std::mutex mutex_;  // of the next two
   RunStatus* status_ = nullptr;
+  std::function<void(const std::string&)> on_stall_;
   comm::Watchdog watchdog_;  // its thread uses all of the above
 };
 

@@ -1,12 +1,10 @@
 #include "lckv/train/status_page.h"
 
-#include <array>
-#include <ctime>
-
 #include <nlohmann/json.hpp>
 
 #include "lckv/base/error.h"
 #include "lckv/base/text.h"
+#include "lckv/train/utc_time.h"
 
 namespace lckv::train {
 
@@ -14,27 +12,16 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string to_text(StatusPage::Time time) {
-  const auto ms =
-      std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-  const auto seconds = static_cast<std::time_t>(ms / 1000);
-  std::tm utc = {};
-  gmtime_r(&seconds, &utc);
-  std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
-  return format("{}.{:03}Z", text.data(), ms % 1000);
-}
-
 Json to_object(const StatusPage::Save& save) {
   return {{"step", save.step},
-          {"time", to_text(save.time)},
+          {"time", utc_text(save.time)},
           {"lost_s", save.lost_s},
           {"written_s", save.written_s}};
 }
 
 Json to_object(const StatusPage::Validation& validation) {
   return {{"step", validation.step},
-          {"time", to_text(validation.time)},
+          {"time", utc_text(validation.time)},
           {"loss", validation.loss},
           {"exact_loss", validation.exact_loss}};
 }
@@ -92,9 +79,9 @@ std::string to_json(const StatusPage& page) {
                        {"host", page.host},
                        {"ranks", page.ranks},
                        {"grid", page.grid},
-                       {"started", to_text(page.started)},
-                       {"updated", to_text(page.updated)},
-                       {"progressed", to_text(page.progressed)},
+                       {"started", utc_text(page.started)},
+                       {"updated", utc_text(page.updated)},
+                       {"progressed", utc_text(page.progressed)},
                        {"step", page.step},
                        {"steps", page.steps},
                        {"loss", page.loss},

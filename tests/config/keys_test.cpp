@@ -52,7 +52,7 @@ TEST(Keys, CountsFieldsOfAnAggregate) {
 }
 
 TEST(Keys, EveryFieldOfARunIsAKey) {
-  EXPECT_EQ(keys_in(""), field_count<RunConfig>() - 10);  // the other ten are the sections
+  EXPECT_EQ(keys_in(""), field_count<RunConfig>() - 11);  // the others are the sections
   EXPECT_EQ(keys_in("model"), field_count<ModelConfig>());
   EXPECT_EQ(keys_in("data"), field_count<DataConfig>());
   EXPECT_EQ(keys_in("train"), field_count<TrainConfig>());
@@ -63,6 +63,7 @@ TEST(Keys, EveryFieldOfARunIsAKey) {
   EXPECT_EQ(keys_in("eval"), field_count<EvalConfig>());
   EXPECT_EQ(keys_in("checkpoint"), field_count<CheckpointConfig>());
   EXPECT_EQ(keys_in("guards"), field_count<GuardsConfig>());
+  EXPECT_EQ(keys_in("watch"), field_count<WatchConfig>());
 }
 
 TEST(Keys, NoTwoKeysShareANameOrAField) {

@@ -5,6 +5,7 @@
 #include "lckv/base/random.h"
 #include "lckv/base/text.h"
 #include "lckv/config/keys.h"
+#include "lckv/config/layer_types.h"
 #include "run_file.h"
 
 namespace lckv::config {
@@ -124,6 +125,15 @@ void make_eval_valid(RunConfig& run) {
     *map = files;
   }
   if (e.task_data.empty()) e.task_data = "tasks";
+  const auto types = parse_layer_types(run.model.layer_types, int(run.model.num_hidden_layers));
+  bool can_ask_kv = false;
+  for (size_t i = 0; i < types.size(); ++i) can_ask_kv |= types[i].reads > int(i);
+  can_ask_kv = can_ask_kv && e.exact_validation != ExactValidation::kFalse;
+  if (!can_ask_kv && e.kv_convergence == KvConvergence::kTrue) {
+    e.kv_convergence = KvConvergence::kAuto;
+  }
+  e.kv_exact_distance =
+      e.kv_exact_distance && can_ask_kv && e.kv_convergence != KvConvergence::kFalse;
 }
 
 /// Every field random, then mended until the cross-field rules hold.

@@ -170,6 +170,36 @@ TEST(Validate, AnEvaluationHasSomethingToDo) {
               ElementsAre("eval.exact_validation: is true, but data.validation names no store"));
 }
 
+TEST(Validate, KeysAndValuesSettleWhereLayersAreIteratedAndScoredExactly) {
+  const auto asked = [](const auto& change) {
+    return after([&](RunConfig& r) {
+      r.eval.every_steps = 0;
+      r.eval.kv_convergence = KvConvergence::kTrue;
+      r.data.validation = {"v.h5"};
+      r.model.layer_types = "0_6_6_6_6_6_6_7";
+      r.model.num_hidden_layers = 8;
+      change(r);
+    });
+  };
+  EXPECT_THAT(asked([](RunConfig&) {}), IsEmpty());
+  EXPECT_THAT(asked([](RunConfig& r) { r.eval.kv_exact_distance = true; }), IsEmpty());
+  EXPECT_THAT(asked([](RunConfig& r) { r.eval.every_steps = -1; }),
+              ElementsAre("eval.every_steps: is -1, which evaluates nothing, but "
+                          "eval.kv_convergence is true"));
+  EXPECT_THAT(asked([](RunConfig& r) { r.eval.exact_validation = ExactValidation::kFalse; }),
+              ElementsAre("eval.kv_convergence: is true, but eval.exact_validation is false"));
+  EXPECT_THAT(asked([](RunConfig& r) { r.model.layer_types = "0_0_2_2_4_4_6_6"; }),
+              ElementsAre("eval.kv_convergence: is true, but no layer of model.layer_types "
+                          "0_0_2_2_4_4_6_6 reads a higher one"));
+  EXPECT_THAT(asked([](RunConfig& r) { r.data.validation.clear(); }),
+              ElementsAre("eval.kv_convergence: is true, but data.validation names no store"));
+  EXPECT_THAT(asked([](RunConfig& r) {
+                r.eval.kv_convergence = KvConvergence::kFalse;
+                r.eval.kv_exact_distance = true;
+              }),
+              ElementsAre("eval.kv_exact_distance: is true, but eval.kv_convergence is false"));
+}
+
 TEST(Validate, EveryTaskHasItsFileAndEveryFileItsTask) {
   const auto tasks = [](const std::vector<std::string>& names, const TextMap& files,
                         int64_t shots) {

@@ -144,12 +144,14 @@ TEST_P(Determinism, SumsAndCopiesDoNotDependOnTheNumberOfThreads) {
   const Buffer x = random_tensor(dtype(), {n}, 1);
   expect_equal_bits([&] {
     Buffer sum(DType::kF64, {1}), squares(DType::kF64, {1}), cast(DType::kF32, {n});
-    Buffer added = random_tensor(dtype(), {n}, 2);
+    Buffer added = random_tensor(dtype(), {n}, 2), changes(DType::kF64, {kRows, 2});
     kernels().sum(stream_, sum.view(), x.view(), GradMode::kOverwrite);
     kernels().sum_of_squares(stream_, squares.view(), x.view(), GradMode::kOverwrite);
+    kernels().row_changes(stream_, changes.view(), x.view().reshape({kRows, kColumns}),
+                          added.view().reshape({kRows, kColumns}));
     kernels().copy(stream_, cast.view(), x.view());
     kernels().add(stream_, added.view(), x.view());
-    return list(sum, squares, cast, added);
+    return list(sum, squares, changes, cast, added);
   });
 }
 

@@ -48,19 +48,55 @@ TEST_P(Reduce, SumsAreThoseOfALongDouble) {
   }
 }
 
-TEST_P(Reduce, DifferencesAreThoseOfALongDouble) {
-  for (const int64_t n : {0, 1, 15, 17, 4097, 100003}) {
-    const Buffer x = random_tensor(dtype(), {n}, 1), y = random_tensor(dtype(), {n}, 2);
-    const std::vector<double> a = values_of(x.view()), b = values_of(y.view());
-    long double squares = 0;
-    for (size_t i = 0; i < a.size(); ++i) {
-      squares += (static_cast<long double>(a[i]) - b[i]) * (static_cast<long double>(a[i]) - b[i]);
+/// Of each row [C]: the squares of its change and of itself, [N, 2].
+std::vector<double> changes_of(const ops::KernelTable& kernels, const ConstView& x,
+                               const ConstView& before) {
+  Stream stream;
+  const Buffer squares(DType::kF64, {x.dim(0), 2});
+  kernels.row_changes(stream, squares.view(), x, before);
+  return values_of(squares.view());
+}
+
+TEST_P(Reduce, ChangesOfRowsAreThoseOfALongDouble) {
+  for (const Shape& shape : {Shape{1, 1}, {3, 15}, {9, 17}, {2, 4097}, {700, 64}}) {
+    const Buffer x = random_tensor(dtype(), shape, 1), before = random_tensor(dtype(), shape, 2);
+    const std::vector<double> a = values_of(x.view()), b = values_of(before.view());
+    const std::vector<double> found = changes_of(kernels(), x.view(), before.view());
+    const auto columns = static_cast<size_t>(shape[1]);
+    const double relative = static_cast<double>(columns + 4) * unit_roundoff(DType::kF64);
+    for (size_t row = 0; row < static_cast<size_t>(shape[0]); ++row) {
+      long double change = 0, size = 0;
+      for (size_t i = row * columns; i < (row + 1) * columns; ++i) {
+        const long double value = a[i];
+        change += (value - b[i]) * (value - b[i]);
+        size += value * value;
+      }
+      EXPECT_NEAR(found[2 * row], double(change), double(change) * relative);
+      EXPECT_NEAR(found[2 * row + 1], double(size), double(size) * relative);
     }
-    kernels().sum_of_squared_differences(stream_, total_.view(), x.view(), y.view(),
-                                         GradMode::kOverwrite);
-    const double relative = static_cast<double>(n + 4) * unit_roundoff(DType::kF64);
-    EXPECT_NEAR(values_of(total_.view())[0], static_cast<double>(squares),
-                static_cast<double>(squares) * relative);
+  }
+}
+
+TEST_P(Reduce, ChangesOfRowsOfWiderTensorsAreThoseOfTheRowsAlone) {
+  const Buffer x = random_tensor(dtype(), {5, 50}, 1), before = random_tensor(dtype(), {5, 70}, 2);
+  const ConstView now = x.view().slice(1, 7, 44), old = before.view().slice(1, 3, 40);
+  const Buffer own = test::tensor_of(dtype(), {5, 37}, values_of(now));
+  const Buffer own_old = test::tensor_of(dtype(), {5, 37}, values_of(old));
+  EXPECT_EQ(changes_of(kernels(), now, old), changes_of(kernels(), own.view(), own_old.view()));
+}
+
+TEST_P(Reduce, ABadElementSpoilsTheChangeOfItsRowAlone) {
+  std::vector<double> values(5 * 100, 1.0);
+  values[2 * 100 + 99] = std::nan("");
+  const Buffer x = test::tensor_of(dtype(), {5, 100}, values);
+  const Buffer ones = test::tensor_of(dtype(), {5, 100}, std::vector<double>(5 * 100, 1.0));
+  for (const bool is_new : {true, false}) {
+    const auto found = is_new ? changes_of(kernels(), x.view(), ones.view())
+                              : changes_of(kernels(), ones.view(), x.view());
+    for (size_t row = 0; row < 5; ++row) {
+      EXPECT_EQ(std::isfinite(found[2 * row]), row != 2);
+      EXPECT_EQ(std::isfinite(found[2 * row + 1]), row != 2 || !is_new);
+    }
   }
 }
 
@@ -153,6 +189,19 @@ TEST(ReduceChecks, RefuseWrongArgumentsAndTouchNothing) {
                                    "must not overlap");
   test::expect_refusal<ShapeError>([&] { ops::clip_scale(stream, small.view(), total.view(), -1); },
                                    "clip_scale: max_norm must not be negative, got -1");
+  const auto change = [&](View to, ConstView now, ConstView old) {
+    return [=, &stream] { ops::row_changes(stream, to, now, old); };
+  };
+  const Buffer changes(DType::kF64, {8, 2}), single(DType::kF32, {8, 4});
+  test::expect_refusal<ShapeError>(change(pair.view(), x.view(), x.view()),
+                                   "row_changes: squares must have shape [8, 2], got f64[2]");
+  test::expect_refusal<DTypeError>(change(changes.view(), x.view(), single.view()),
+                                   "row_changes: before must be f64, got f32[8, 4]");
+  test::expect_refusal<ShapeError>(change(changes.view(), x.view(), x.view().slice(0, 1, 8)),
+                                   "row_changes: before must have shape [8, 4], got f64[7, 4]");
+  test::expect_refusal<ShapeError>(change(x.view().slice(1, 0, 2), x.view(), x.view()),
+                                   "row_changes: squares = f64[8, 2] on cpu must be contiguous");
+  EXPECT_EQ(values_of(changes.view()), std::vector<double>(16, 0.0));
   EXPECT_EQ(values_of(total.view())[0], 0);
 }
 

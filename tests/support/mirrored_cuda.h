@@ -198,7 +198,7 @@ inline const ops::KernelTable& mirrored_cuda_table() {
       LCKV_MIRRORED(adamw_update),
       LCKV_MIRRORED(sum),
       LCKV_MIRRORED(sum_of_squares),
-      LCKV_MIRRORED(sum_of_squared_differences),
+      LCKV_MIRRORED(row_changes),
       LCKV_MIRRORED(argmax),
       LCKV_MIRRORED(clip_scale),
       LCKV_MIRRORED(copy),

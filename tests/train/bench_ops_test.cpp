@@ -62,7 +62,6 @@ constexpr Counted kByHand[] = {
     {"adamw_update", "", (3 * 8 + 4 + 2) * 768 + 4, 0},
     {"sum", "", 8 + 3072, 0},
     {"sum_of_squares", "", 8 + 3072, 0},
-    {"sum_of_squared_differences", "", 8 + 2 * 3072, 0},
     {"clip_scale", "", 4 + 8, 0},
     {"copy", "bf16", 512 + 512, 0},
     {"copy", "f32 to bf16", 512 + 1024, 0},
@@ -71,6 +70,7 @@ constexpr Counted kByHand[] = {
     // a page of 8 tokens for each of 2 sequences; 4 heads of 8 keys each, two products of 2 D
     {"paged_attention_forward", "", 64 + 64 + 256 + 256 + 4 * 8, 2 * 4 * 8 * (2 * 2 * 4)},
     {"copy_numbered_rows", "", 512 + 64 + 512 + 64, 0},
+    {"row_changes", "", 256 + 2 * 512, 0},
     {"argmax", "", 64 + 3200, 0},
 };
 

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "evaluated_run.h"
+#include "lckv/eval/perplexity_rows.h"
 #include "lckv/train/run_scratch.h"
 #include "stepping_run.h"
 
@@ -50,7 +51,7 @@ TEST_P(ExactValidation, IsTheLossOfDecodingTokenByToken) {
   eval::RowScorer scorer(run.model, stepping.trainer().weights(),
                          {.mode = eval::ForwardMode::converge(1e-14), .batch_tokens = 200});
   data::ValidationLoader loader(run.data, 2, run.validation.tokens);
-  const std::vector<eval::TokenPair> rows = rows_of(loader);
+  const std::vector<eval::TokenPair> rows = eval::rows_of(loader);
   Stream stream;
   const std::atomic<bool> never{false};
   const ExactLoss exact = score_exactly(stream, scorer, rows, comm::single_process(), never);
@@ -75,7 +76,7 @@ INSTANTIATE_TEST_SUITE_P(Masks, ExactValidation, testing::Bool(), [](const auto&
 TEST(ExactValidationRows, AreTheDocumentsPartsWithTheirTargets) {
   const config::RunConfig run = exact_run("rows", true);
   data::ValidationLoader loader(run.data, 3, 128);
-  const std::vector<eval::TokenPair> rows = rows_of(loader);
+  const std::vector<eval::TokenPair> rows = eval::rows_of(loader);
   loader.rewind();
   int64_t scored = 0;
   while (const auto batch = loader.next()) scored += batch->scored_targets;

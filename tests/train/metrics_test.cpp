@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -41,6 +42,37 @@ TEST(Metrics, ThatReachTheStateWereNot) {
   EXPECT_THAT(said_of(8, 11, 4), IsEmpty());
   EXPECT_THAT(said_of(0, 3, 4), IsEmpty());
   EXPECT_THAT(said_of(0, 0), IsEmpty());
+}
+
+/// The lines that stay of these when a run continues after `step`.
+std::string kept_of(const std::string& lines, int64_t step) {
+  const std::string path =
+      testing::TempDir() + "/lckv_metrics_kept_" + std::to_string(getpid()) + ".jsonl";
+  std::ofstream(path) << lines;
+  RunPosition start;
+  start.step = step;
+  { const MetricsWriter writer(path, start, 1); }
+  std::ifstream file(path);
+  const std::string kept(std::istreambuf_iterator<char>(file), {});
+  std::filesystem::remove(path);
+  return kept;
+}
+
+TEST(Metrics, PlannedMemoryOfAnEarlierStartAtTheSameStepGivesWay) {
+  const std::string zero = "{\"step\":0,\"memory/planned_bytes\":7}\n";
+  const std::string first = "{\"step\":1,\"loss\":2}\n{\"step\":1,\"memory/measured_bytes\":9}\n";
+  const std::string one = "{\"step\":1,\"memory/planned_bytes\":7}\n";
+  EXPECT_EQ(kept_of(zero + first + one, 1), zero + first);
+  EXPECT_EQ(kept_of(zero, 0), "");
+}
+
+TEST(Metrics, StartAtStepZeroIsNoneThatIsLost) {
+  testing::internal::CaptureStderr();
+  kept_of("{\"step\":0,\"memory/planned_bytes\":7}\n", 0);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), IsEmpty());
+  testing::internal::CaptureStderr();
+  kept_of("{\"step\":1,\"loss\":7}\n", 0);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("1 lines"));
 }
 
 }  // namespace

@@ -32,48 +32,50 @@ double sum_block(const T* x, int64_t count) {
   return sum;
 }
 
+/// Sums of a row's squares, of its change and of itself; interleaved as those of sum_block().
 template <class T>
-double sum_difference_block(const T* x, const T* y, int64_t count) {
+void row_squares(double* squares, const T* x, const T* before, int64_t count) {
   constexpr int64_t kLanes = 16;
-  std::array<double, kLanes> lanes{};
-  for (int64_t i = 0; i < count; ++i) {
-    const double difference = static_cast<double>(to_acc(x[i])) - static_cast<double>(to_acc(y[i]));
-    lanes[static_cast<size_t>(i % kLanes)] += difference * difference;
+  std::array<double, kLanes> change{}, size{};
+  const auto add = [&](int64_t i, int64_t lane) {
+    const auto value = static_cast<double>(to_acc(x[i]));
+    const double difference = value - static_cast<double>(to_acc(before[i]));
+    change[static_cast<size_t>(lane)] += difference * difference;
+    size[static_cast<size_t>(lane)] += value * value;
+  };
+  const int64_t whole = count - count % kLanes;
+  for (int64_t i = 0; i < whole; i += kLanes) {
+    for (int64_t lane = 0; lane < kLanes; ++lane) add(i + lane, lane);
   }
-  double sum = 0;
-  for (const double lane : lanes) sum += lane;
-  return sum;
+  for (int64_t i = whole; i < count; ++i) add(i, i - whole);
+  squares[0] = squares[1] = 0;
+  for (const double lane : change) squares[0] += lane;
+  for (const double lane : size) squares[1] += lane;
 }
 
 // Blocks whose size and number depend on the number of elements alone.
 constexpr int64_t kMinBlockElems = 4096;
 constexpr int64_t kMaxBlocks = 1024;
 
-/// The sum of sum_range(first, count) over the blocks, in their order.
-template <class F>
-double sum_of_blocks(int64_t count, const F& sum_range) {
-  const int64_t block_elems = std::max(kMinBlockElems, (count + kMaxBlocks - 1) / kMaxBlocks);
-  const int64_t blocks = (count + block_elems - 1) / block_elems;
-  std::array<double, kMaxBlocks> partial;
-  parallel_ranges(blocks, count, [&](int64_t begin, int64_t end) {
-    for (int64_t block = begin; block < end; ++block) {
-      const int64_t first = block * block_elems;
-      partial[static_cast<size_t>(block)] = sum_range(first, std::min(block_elems, count - first));
-    }
-  });
-  double sum = 0;
-  for (int64_t block = 0; block < blocks; ++block) sum += partial[static_cast<size_t>(block)];
-  return sum;
-}
-
 template <class Term>
 double sum_all(ConstView x) {
   return with_float_type(x.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T* const data = x.data<T>();
-    return sum_of_blocks(x.numel(), [&](int64_t first, int64_t count) {
-      return sum_block<Term>(data + first, count);
+    const int64_t total = x.numel();
+    const int64_t block_elems = std::max(kMinBlockElems, (total + kMaxBlocks - 1) / kMaxBlocks);
+    const int64_t blocks = (total + block_elems - 1) / block_elems;
+    std::array<double, kMaxBlocks> partial;
+    parallel_ranges(blocks, total, [&](int64_t begin, int64_t end) {
+      for (int64_t block = begin; block < end; ++block) {
+        const int64_t first = block * block_elems;
+        partial[static_cast<size_t>(block)] =
+            sum_block<Term>(data + first, std::min(block_elems, total - first));
+      }
     });
+    double sum = 0;
+    for (int64_t block = 0; block < blocks; ++block) sum += partial[static_cast<size_t>(block)];
+    return sum;
   });
 }
 
@@ -104,15 +106,18 @@ void sum_of_squares(Stream&, View total, ConstView x, GradMode mode) {
   store(total, sum_all<Square>(x), mode);
 }
 
-void sum_of_squared_differences(Stream&, View total, ConstView x, ConstView y, GradMode mode) {
-  const double sum = with_float_type(x.dtype(), [&](auto tag) {
+void row_changes(Stream&, View squares, ConstView x, ConstView before) {
+  const int64_t columns = x.dim(1);
+  with_float_type(x.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const T *const a = x.data<T>(), *const b = y.data<T>();
-    return sum_of_blocks(x.numel(), [&](int64_t first, int64_t count) {
-      return sum_difference_block(a + first, b + first, count);
+    const T *const now = x.data<T>(), *const old = before.data<T>();
+    auto* const to = squares.data<double>();
+    parallel_ranges(x.dim(0), 2 * x.numel(), [&](int64_t begin, int64_t end) {
+      for (int64_t n = begin; n < end; ++n) {
+        row_squares(to + 2 * n, now + n * x.stride(0), old + n * before.stride(0), columns);
+      }
     });
   });
-  store(total, sum, mode);
 }
 
 void argmax(Stream&, View index, ConstView x) {

@@ -32,7 +32,7 @@ const KernelTable& table() {
       .adamw_update = adamw_update,
       .sum = sum,
       .sum_of_squares = sum_of_squares,
-      .sum_of_squared_differences = sum_of_squared_differences,
+      .row_changes = row_changes,
       .argmax = argmax,
       .clip_scale = clip_scale,
       .copy = copy,
