@@ -10,7 +10,8 @@
 
 namespace lckv::cli {
 
-/// Options of each command as plain values: parse.cpp fills them, one file per command uses them.
+/// Options of each command as plain values: <command>_options.cpp fills them,
+/// <command>_command.cpp uses them.
 struct TokenizeArgs {
   std::vector<std::string> inputs;
   std::string output;
@@ -39,7 +40,8 @@ struct RunFileArgs {
 
 struct PlanArgs {
   RunFileArgs run;
-  int ranks = 0;  // of a grid to plan for; 0: parallel.tensor times parallel.data (auto: 1)
+  std::string svg;  // file for the picture; "": none
+  int ranks = 0;    // of a grid to plan for; 0: parallel.tensor times parallel.data (auto: 1)
 };
 
 struct EvalArgs {
@@ -228,6 +230,28 @@ struct BenchGenerateArgs {
   std::string json;
 };
 
+struct DoctorArgs {
+  bool nodes = false;             // the check of several ranks
+  bool quick = false;             // nothing is measured
+  std::optional<double> seconds;  // of all measurements
+  std::optional<std::string> output;
+  double need_gib = 0;  // free there; 0: not said
+  double min_rate_frac = 0.8;
+  double max_skew_s = 1;
+  bool json = false;
+};
+
+struct CompletionArgs {
+  std::string shell;  // bash | zsh | fish
+};
+
+struct ReportArgs {
+  std::vector<std::string> runs;  // their folders
+  std::string output = "report.html";
+  std::string across = "steps";  // steps | tokens: the charts' x axis
+  std::string title;             // "": the runs' names
+};
+
 ExitCode run_tokenize(const TokenizeArgs& args);
 ExitCode run_inspect(const InspectArgs& args);
 ExitCode run_train(comm::World& world, const RunFileArgs& args);
@@ -246,9 +270,10 @@ ExitCode run_bench_checkpoint(comm::World& world, const BenchCheckpointArgs& arg
 ExitCode run_bench_comm(comm::World& world, const BenchCommArgs& args);
 ExitCode run_bench_ops(comm::World& world, const BenchOpsArgs& args);
 ExitCode run_bench_generate(comm::World& world, const BenchGenerateArgs& args);
-
-/// Parses the command line and runs the command. Prints errors on stderr as "lckv: message".
-/// Returns the exit code.
-int run_program(int argc, const char* const* argv);
+ExitCode run_completion(const CompletionArgs& args);
+ExitCode run_report(const ReportArgs& args);
+/// Both: kCheckFailed when something is wrong that training needs.
+ExitCode run_doctor(const DoctorArgs& args);
+ExitCode run_doctor_nodes(comm::World& world, const DoctorArgs& args);
 
 }  // namespace lckv::cli

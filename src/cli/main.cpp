@@ -1,3 +1,8 @@
-#include "lckv/cli/commands.h"
+#include <csignal>
 
-int main(int argc, char** argv) { return lckv::cli::run_program(argc, argv); }
+#include "lckv/cli/parse.h"
+
+int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file size is a full disk: an error, not a death
+  return lckv::cli::run_in_world([&] { return lckv::cli::parse(argc, argv); });
+}

@@ -3,10 +3,12 @@
 #include <fmt/core.h>
 
 #include "lckv/base/text.h"
+#include "lckv/checkpoint/atomic_file.h"
 #include "lckv/cli/commands.h"
 #include "lckv/config/load.h"
 #include "lckv/model/flops.h"
 #include "lckv/model/memory_report.h"
+#include "lckv/model/plan_svg.h"
 #include "lckv/tensor/cuda_runtime.h"
 #include "lckv/train/communication.h"
 #include "lckv/train/kernel_choice.h"
@@ -93,6 +95,7 @@ ExitCode run_plan(const PlanArgs& args) {
   const model::Dims d = model::make_dims(config.model, micro.B, config.data.sequence_tokens);
   const model::Plan plan = model::build_plan(layers, static_cast<int>(config.model.forward_passes),
                                              static_cast<int>(config.model.backward_passes));
+  if (!args.svg.empty()) checkpoint::write_file_atomically(args.svg, model::draw_svg(plan));
   fmt::print("{}\n", model::draw(plan));
   print_parameters(model::make_parameter_table(config.model), layers, d);
   print_flops(plan, d);

@@ -20,7 +20,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/lckv_signal_latency.XXXXXX")
 launched=""
 clean_up() {
   [ -n "$launched" ] && kill -KILL "$launched" 2>/dev/null
-  [ -n "${KEEP:-}" ] && echo "logs: $work" || rm -rf "$work"
+  if [ -n "${KEEP:-}" ]; then echo "logs: $work"; else rm -rf "$work"; fi
 }
 trap clean_up EXIT
 mkfifo "$work/never"
@@ -114,9 +114,9 @@ train:
 YAML
 }
 # Validates at the end only, for seconds.
-validating="--set train.steps=20 --set data.validation=$work/long.h5"
+validating=(--set train.steps=20 --set "data.validation=$work/long.h5")
 # A state of some 200 MB takes a while to write.
-saving="--set train.steps=6 --set checkpoint.every_steps=2 --set model.hidden_size=128 --set model.intermediate_size=8192"
+saving=(--set train.steps=6 --set checkpoint.every_steps=2 --set model.hidden_size=128 --set model.intermediate_size=8192)
 
 in_training() { [ -s "$run/metrics.jsonl" ]; }
 in_saving() { compgen -G "$run/step-*.tmp" >/dev/null; }
@@ -223,18 +223,18 @@ for ranks in 1 2; do
     killed=$((128 + $(kill -l "$signal")))
     try $ranks train loading $signal loading "75 $killed" "${train[@]}" --set train.steps=50
     for delay in 0 50 200 400; do
-      try $ranks train "start-up + $delay ms" $signal $delay 75 "${train[@]}" --set train.steps=$steps
+      try $ranks train "start-up + $delay ms" $signal $delay 75 "${train[@]}" --set train.steps="$steps"
     done
-    try $ranks train training $signal in_training 75 "${train[@]}" --set train.steps=$steps
-    try $ranks train validation $signal in_validation 75 "${train[@]}" $validating
-    try $ranks train "saving" $signal in_saving 75 "${train[@]}" $saving --set checkpoint.asynchronous=false
-    try $ranks train "saving behind" $signal in_saving 75 "${train[@]}" $saving
+    try $ranks train training $signal in_training 75 "${train[@]}" --set train.steps="$steps"
+    try $ranks train validation $signal in_validation 75 "${train[@]}" "${validating[@]}"
+    try $ranks train "saving" $signal in_saving 75 "${train[@]}" "${saving[@]}" --set checkpoint.asynchronous=false
+    try $ranks train "saving behind" $signal in_saving 75 "${train[@]}" "${saving[@]}"
     try $ranks eval "start-up + 0 ms" $signal 0 130 "${eval[@]}"
     try $ranks eval scoring $signal 1500 130 "${eval[@]}"
   done
   try $ranks limit "2 s over" none 2000 75 "${train[@]}" --set train.steps=1000000 --set train.time_limit_s=2
 done
-try 2 train "training, by mpirun" USR1-all in_training 75 "${train[@]}" --set train.steps=$steps
+try 2 train "training, by mpirun" USR1-all in_training 75 "${train[@]}" --set train.steps="$steps"
 try 2 bench "start-up + 0 ms" TERM 0 143 bench comm --max-bytes 4096 --seconds 2
 
 echo "$cases cases, $failures wrong"
