@@ -1,42 +1,60 @@
 #!/usr/bin/env bash
 # From a fresh Debian machine to a trained, scored and exported LCKV model: set-up, build, corpus, tokenise, train, evaluate, sample
-# of predictions, export. Under ten minutes on two cores.
-#   launch/quickstart.sh [--short]     --short: fewer stories and steps, to check the path itself
+# of predictions, export, report. Under ten minutes on two cores.
+#   launch/quickstart.sh [--short] [--dry-run]
+#   --short     fewer stories and steps, to check the path itself
+#   --dry-run   print the commands, and do nothing
+#   BUILD_DIR   another folder than build/
 set -euo pipefail
 cd "$(dirname "$0")/.."
-steps=500 stories=20000 questions=400 label=""
-[ "${1:-}" = "--short" ] && { steps=40; stories=2000; questions=80; label=" (short)"; }
+me=quickstart.sh
+home=$PWD
+# shellcheck source=launch/common.sh
+source launch/common.sh
+
+steps=500 stories=20000 questions=400 label="" dry_run=false
+for argument in "$@"; do
+  case $argument in
+    --short) steps=40 stories=2000 questions=80 label=" (short)" ;;
+    --dry-run) dry_run=true ;;
+    --help | -h) print_help launch/quickstart.sh; exit 0 ;;
+    *) refuse_usage "unknown argument $argument" ;;
+  esac
+done
 build=${BUILD_DIR:-build}
 world=data/corpora/world
 run=runs/quickstart
 started=$SECONDS
-say() { printf '\n== %s  [%d s]\n' "$*" "$((SECONDS - started))"; }
+part() { printf '\n== %s  [%d s]\n' "$*" "$((SECONDS - started))"; }
+do_() { if $dry_run; then as_text "$@"; else "$@"; fi; }
 
-say "1/7 set-up: packages that are missing"
-tools/setup.sh
-say "2/7 build"
-cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/null
-cmake --build "$build" --target lckv make_world
+part "1/8 set-up: packages that are missing"
+do_ tools/setup.sh --build-only
+part "2/8 build"
+do_ cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release --log-level=WARNING
+do_ cmake --build "$build" --target lckv make_world
 
-say "3/7 corpus: a closed world of small stories"
-"$build/make_world" --out "$world" --seed 1 --stories "$stories" --questions "$questions"
-say "4/7 tokenise"
-rm -f "$world/tokenizer.model"
-"$build/lckv" tokenize "$world/train.jsonl" -o "$world/train.h5" --tokenizer "$world/tokenizer.model" \
+part "3/8 corpus: a closed world of small stories"
+do_ "$build/make_world" --out "$world" --seed 1 --stories "$stories" --questions "$questions"
+part "4/8 tokenise"
+do_ rm -f "$world/tokenizer.model"
+do_ "$build/lckv" tokenize "$world/train.jsonl" -o "$world/train.h5" --tokenizer "$world/tokenizer.model" \
   --train-sentencepiece 2048
-"$build/lckv" tokenize "$world/validation.jsonl" -o "$world/validation.h5" --tokenizer "$world/tokenizer.model"
+do_ "$build/lckv" tokenize "$world/validation.jsonl" -o "$world/validation.h5" --tokenizer "$world/tokenizer.model"
 
-say "5/7 train"
-rm -rf "$run"   # a quickstart begins anew; lckv itself would continue a run it finds
-"$build/lckv" plan configs/quickstart.yaml --set train.steps="$steps"
-"$build/lckv" train configs/quickstart.yaml --set train.steps="$steps"
+part "5/8 train"
+do_ rm -rf "$run" # a quickstart begins anew; lckv itself would continue a run it finds
+do_ "$build/lckv" plan configs/quickstart.yaml --set train.steps="$steps"
+do_ "$build/lckv" train configs/quickstart.yaml --set train.steps="$steps"
 
-say "6/7 evaluate: perplexity as trained and exact, held-out questions$label"
-"$build/lckv" eval "$run" --perplexity "$world/validation.h5"
-"$build/lckv" eval "$run" --perplexity "$world/validation.h5" --forward sequential --max-tokens 4096
-"$build/lckv" eval "$run" --questions "$world/questions.jsonl" --show 5
+part "6/8 evaluate: perplexity as trained and exact, held-out questions$label"
+do_ "$build/lckv" eval "$run" --perplexity "$world/validation.h5"
+do_ "$build/lckv" eval "$run" --perplexity "$world/validation.h5" --forward sequential --max-tokens 4096
+do_ "$build/lckv" eval "$run" --questions "$world/questions.jsonl" --show 5
 
-say "7/7 export to a Hugging Face folder"
-"$build/lckv" export "$run" -o "$run/huggingface" --overwrite
-ls -l "$run/huggingface"
-say "done$label: model in $run, export in $run/huggingface"
+part "7/8 export to a Hugging Face folder"
+do_ "$build/lckv" export "$run" -o "$run/huggingface" --overwrite
+do_ ls -l "$run/huggingface"
+part "8/8 the run on a page"
+do_ "$build/lckv" report "$run" -o "$run/report.html"
+part "done$label: model in $run, export in $run/huggingface, curves in $run/report.html"

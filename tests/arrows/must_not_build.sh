@@ -17,6 +17,8 @@ if ! grep -q "$expected" <<<"$output"; then
   echo "$output"; echo "the build failed without '$expected'"; exit 1
 fi
 # The same tree without the fault must build, or the failure above proves nothing.
-cmake -S "$source_dir" -B "$build_dir" -DLCKV_PLANT_ARROW_FAULT= >/dev/null &&
-  cmake --build "$build_dir" --target link_check_tensor >"$build_dir.log" 2>&1 || { cat "$build_dir.log"; exit 1; }
+if ! { cmake -S "$source_dir" -B "$build_dir" -DLCKV_PLANT_ARROW_FAULT= >/dev/null &&
+  cmake --build "$build_dir" --target link_check_tensor >"$build_dir.log" 2>&1; }; then
+  cat "$build_dir.log"; exit 1
+fi
 echo "refused $fault: $(grep -m1 "$expected" <<<"$output")"

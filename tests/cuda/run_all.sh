@@ -6,6 +6,7 @@
 # as many ranks as there are GPUs (NCCL), or, where there is one, on 2 and 4 ranks that share it (staged through the host).
 # nccl_faults: ranks over NCCL that stop, die or go astray; needs two GPUs. nccl_shared_gpu: NCCL itself between two ranks on one GPU, where it can be talked into that.
 # RESULTS gets a log of each part and JSON of the measurements; of training NAME.run.json also has command, driver, clocks and power. Exit 0: all passed.
+# shellcheck disable=SC2317  # parts are called by their names
 set -uo pipefail
 [ $# -ge 2 ] || { sed -n '2,9p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 folder=$(realpath "$1")
@@ -83,7 +84,7 @@ cudnn() {
   for config in tinyllama tinyllama_lckv_w2; do
     for deterministic in true false; do
       measured "${config}_cudnn_$deterministic" 200 "$folder/lckv" bench train "configs/$config.yaml" --set train.sequences_per_step=64 --set train.device=cuda \
-        --set train.attention=cudnn --set train.deterministic=$deterministic --set "train.matmul_algorithms=$results/matmul_algorithms" --steps 3 --gemm-seconds 1
+        --set train.attention=cudnn --set train.deterministic="$deterministic" --set "train.matmul_algorithms=$results/matmul_algorithms" --steps 3 --gemm-seconds 1
     done
   done
 }
