@@ -16,6 +16,9 @@ as_text() {
   printf '%s\n' "${quoted% }"
 }
 
+# The value $2 of the variable $1, where a number is asked for.
+require_number() { [[ $2 =~ ^(0|[1-9][0-9]{0,8})$ ]] || refuse_usage "$1 is a number, not '$2'"; }
+
 # The program, as an absolute path: LCKV, or build/lckv of the repository `home`.
 find_lckv() {
   lckv=${LCKV:-$home/build/lckv}
@@ -74,7 +77,8 @@ build_launcher() {
 run_folder() {
   local config=$1 folder word
   shift
-  folder=$(sed -n 's/^output:[[:space:]]*//p' "$config" | sed -e 's/[[:space:]]*\(#.*\)\{0,1\}$//' -e 's/^["'\'']\(.*\)["'\'']$/\1/' | head -n 1)
+  folder=$(sed -n 's/^output:[[:space:]]*//p' "$config" |
+    sed -e 's/^"\([^"]*\)".*/\1/' -e t -e "s/^'\([^']*\)'.*/\1/" -e t -e 's/[[:space:]]#.*//' -e 's/[[:space:]]*$//' | head -n 1)
   for word in "$@"; do
     word=${word#--set=}
     [[ $word == output=* ]] && folder=${word#output=}

@@ -4,7 +4,7 @@
 #   launch/local.sh [-n RANKS] [--oversubscribe] [--dry-run] COMMAND [ARGUMENTS...]
 #   launch/local.sh -n 4 train configs/lckv_50m.yaml --set parallel.tensor=2
 #
-#   -n RANKS          default: one per GPU; without GPUs, or for a command that is told to use the CPU, 1
+#   -n RANKS          default: one per GPU; 1 without GPUs, for a command that is told to use the CPU, or that runs in one process
 #   --oversubscribe   more ranks than GPUs, or than cores, are wanted
 #   --dry-run         print what would be run, and do nothing
 #
@@ -35,25 +35,40 @@ while [[ ${1:-} == -* ]]; do
   shift
 done
 [ $# -gt 0 ] || refuse_usage "which command of lckv? local.sh -n 2 train RUN.yaml"
-[[ -z $ranks || $ranks =~ ^[1-9][0-9]*$ ]] || refuse_usage "-n takes a number of ranks, not '$ranks'"
+[[ -z $ranks || $ranks =~ ^[1-9][0-9]{0,5}$ ]] || refuse_usage "-n takes a number of ranks, not '$ranks'"
 find_lckv
 
 # ---------------------------------------------------------------- GPUs, cores, ranks
 count_gpus() {
-  local listed
+  local listed one count=0
   if [ -n "${CUDA_VISIBLE_DEVICES+set}" ]; then
     IFS=, read -ra listed <<<"$CUDA_VISIBLE_DEVICES"
-    echo ${#listed[@]}
+    for one in "${listed[@]}"; do
+      [[ $one != -* ]] || break # as CUDA does: -1 hides itself and what stands behind it
+      count=$((count + 1))
+    done
+    echo "$count"
   else
     { nvidia-smi -L 2>/dev/null || true; } | grep -c '^GPU ' || true
   fi
+}
+# The other commands run in one process.
+is_of_ranks() {
+  case $1 in
+    tokenize | inspect | plan | checkpoint | export | import | report | completion) false ;;
+    doctor) [[ " $* " == *" --nodes "* ]] ;;
+    *) true ;;
+  esac
 }
 wants_cpu() { [[ " $* " =~ \ (--set[=\ ])?train\.device=cpu\ |\ --device[=\ ]cpu\  ]]; }
 
 cores=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc) # which would count those
 gpus=0
 wants_cpu "$@" || gpus=$(count_gpus)
-ranks=${ranks:-$((gpus > 0 ? gpus : 1))}
+if [ -z "$ranks" ]; then
+  ranks=1
+  if is_of_ranks "$@" && [ "$gpus" -gt 0 ]; then ranks=$gpus; fi
+fi
 if ! $oversubscribe && [ "$gpus" -gt 0 ] && [ "$ranks" -gt "$gpus" ]; then
   refuse_usage "$ranks ranks, but $gpus GPUs: one rank per GPU, or --oversubscribe, or --set train.device=cpu"
 fi
@@ -65,7 +80,7 @@ command=("$lckv" "$@")
 if $oversubscribe; then
   case $1 in
     train | plan) command+=(--set parallel.oversubscribe=true) ;;
-    eval) command+=(--oversubscribe) ;;
+    eval | generate) command+=(--oversubscribe) ;;
   esac
 fi
 if [ "$ranks" -gt 1 ]; then

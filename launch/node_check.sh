@@ -60,7 +60,7 @@ timeout --kill-after=10 "$limit_s" "${check[@]}" || code=$?
 nodes="${SLURM_JOB_NODELIST:-$(hostname -s)}"
 case $code in
   0) ;;
-  1) say "a node of $nodes does not pass, see above; sbatch --exclude=NODE leaves it out" >&2 ;;
+  1) say "a node of $nodes does not pass, or the launcher failed, see above; sbatch --exclude=NODE leaves a node out" >&2 ;;
   124 | 137) say "no answer in $limit_s s from $nodes (LCKV_CHECK_TIMEOUT_S)" >&2; code=124 ;;
   *) say "the check could not be done on $nodes, exit $code: $(meaning_of "$code")" >&2 ;;
 esac

@@ -20,6 +20,7 @@ packages=(
 optional=(
   slurm-wlm munge  # tests/slurm
   shellcheck       # tests/launch
+  zsh fish         # tests/cli/completion_test.cpp
   chromium         # tests/report
 )
 

@@ -4,6 +4,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tests=${1:-build/test_cli}
+if [ $# -gt 1 ] || [ ! -x "$tests" ]; then
+  echo "update_presets.sh: no program at $tests: tools/update_presets.sh [build/test_cli]" >&2
+  exit 2
+fi
 
 # FILE, a tab, the line that it should hold: as the test's messages say.
 expected() {

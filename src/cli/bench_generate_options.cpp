@@ -47,6 +47,44 @@ void add_bench_generate_tests(CLI::App& command, BenchGenerateArgs& args) {
                    "Every test with a prompt or depth once more with one for all sequences");
 }
 
+void add_bench_generate_runs(CLI::App& command, BenchGenerateArgs& args) {
+  command.option_defaults()->group("Runs");
+  command.add_option("-r,--repetitions", args.repetitions, "Timed runs of each test")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_flag("!--no-warmup", args.warms_up, "No untimed run before");
+  command.add_option("--prefill", args.prefill, "iterate (m + b passes), iterate:n, or exact")
+      ->capture_default_str();
+  command
+      .add_option("--prompt-rows", args.prompt_rows,
+                  "Tokens of prompts in one forward, but for a prompt that is longer")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+}
+
+void add_bench_generate_machine(CLI::App& command, BenchGenerateArgs& args) {
+  command.option_defaults()->group("Machine");
+  command.add_option("--device", args.device, "auto: cuda where there is a GPU")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+  command.add_option("--precision", args.precision, "Of weights, activations and cache")
+      ->check(CLI::IsMember({"auto", "bf16", "fp32", "fp64"}))
+      ->capture_default_str();
+  command.add_option("--threads", args.threads, "CPU threads; 0: the cores it may use")
+      ->check(CLI::Range(0, kMaxThreads));
+  command.add_option("--seed", args.seed, "Of weights and tokens")->capture_default_str();
+  command.add_option("--rate-seconds", args.rate_s, "Spent on each way to move memory")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command
+      .add_option("--rate-bytes", args.rate_bytes,
+                  "Moved there, beyond every cache; default: 1GiB on a GPU, 128MiB on a CPU")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      ->check(CLI::Range(int64_t{1} << 10, int64_t{1} << 40));
+  command.add_option("--matmul-algorithms", args.matmul_algorithms,
+                     "File of cuBLASLt algorithms, as of bench ops");
+}
+
 }  // namespace
 
 void add_bench_generate(CLI::App& bench, Command& chosen) {
@@ -66,38 +104,8 @@ void add_bench_generate(CLI::App& bench, Command& chosen) {
       ->allow_extra_args(false)
       ->capture_default_str();
   add_bench_generate_tests(*command, *args);
-  command->option_defaults()->group("Runs");
-  command->add_option("-r,--repetitions", args->repetitions, "Timed runs of each test")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_flag("!--no-warmup", args->warms_up, "No untimed run before");
-  command->add_option("--prefill", args->prefill, "iterate (m + b passes), iterate:n, or exact")
-      ->capture_default_str();
-  command
-      ->add_option("--prompt-rows", args->prompt_rows,
-                   "Tokens of prompts in one forward, but for a prompt that is longer")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->option_defaults()->group("Machine");
-  command->add_option("--device", args->device, "auto: cuda where there is a GPU")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-      ->capture_default_str();
-  command->add_option("--precision", args->precision, "Of weights, activations and cache")
-      ->check(CLI::IsMember({"auto", "bf16", "fp32", "fp64"}))
-      ->capture_default_str();
-  command->add_option("--threads", args->threads, "CPU threads; 0: the cores it may use")
-      ->check(CLI::Range(0, kMaxThreads));
-  command->add_option("--seed", args->seed, "Of weights and tokens")->capture_default_str();
-  command->add_option("--rate-seconds", args->rate_s, "Spent on each way to move memory")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command
-      ->add_option("--rate-bytes", args->rate_bytes,
-                   "Moved there, beyond every cache; default: 1GiB on a GPU, 128MiB on a CPU")
-      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
-      ->check(CLI::Range(int64_t{1} << 10, int64_t{1} << 40));
-  command->add_option("--matmul-algorithms", args->matmul_algorithms,
-                      "File of cuBLASLt algorithms, as of bench ops");
+  add_bench_generate_runs(*command, *args);
+  add_bench_generate_machine(*command, *args);
   command->option_defaults()->group("Output");
   command->add_option("-o,--output", args->output, "Format on standard output")
       ->check(CLI::IsMember({"md", "csv", "json", "jsonl", "none"}))

@@ -1,5 +1,7 @@
 #include "lckv/cli/command_line_error.h"
 
+#include <limits>
+
 #include <CLI/CLI.hpp>
 
 #include "lckv/base/text.h"
@@ -42,17 +44,29 @@ std::string first_unknown(const CLI::App& command) {
                           : unknown("command", rest.front(), commands);
 }
 
+/// CLI11 writes a range without an upper end with all 309 digits of the largest double, and "above
+/// 0" as one from the smallest double, which it shows as 0 too.
+std::string with_readable_range(const std::string& message) {
+  const size_t range = message.find(" not in range ");
+  const bool has_no_end =
+      message.find(format(" to {:f}", std::numeric_limits<double>::max())) != std::string::npos;
+  if (range == std::string::npos || !has_no_end) return message;
+  const std::string value = message.substr(0, range);
+  return value + (value.ends_with(" 0") ? " must be above 0" : " must not be below 0");
+}
+
 }  // namespace
 
 std::string explain_refusal(const CLI::App& parser, const std::string& message) {
-  const CLI::App* command = &parser;  // the innermost that the line names
-  std::string name = parser.get_name();
-  while (!command->get_subcommands().empty()) {
+  const CLI::App* command = &parser;  // the first that cannot use a word, or the innermost
+  std::string name = parser.get_name(), word = first_unknown(parser);
+  while (word.empty() && !command->get_subcommands().empty()) {
     command = command->get_subcommands().front();
     name += " " + command->get_name();
+    word = first_unknown(*command);
   }
-  const std::string word = first_unknown(*command);
-  return format("{}\n{} --help lists what there is", word.empty() ? message : word, name);
+  return format("{}\n{} --help lists what there is",
+                word.empty() ? with_readable_range(message) : word, name);
 }
 
 }  // namespace lckv::cli

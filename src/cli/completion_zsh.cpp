@@ -20,6 +20,7 @@ constexpr const char* kMiddle = R"() command=$command/$word ;;
   case $command in
 )";
 
+/// Of a file in fpath zsh runs all at the first completion, which must not come to nothing.
 constexpr const char* kEnd = R"(  esac
   if [[ $values == files ]]; then
     _files
@@ -33,7 +34,11 @@ constexpr const char* kEnd = R"(  esac
     _files
   fi
 }
-compdef _lckv lckv
+if [[ ${funcstack[1]} == _lckv ]]; then
+  _lckv
+else
+  compdef _lckv lckv
+fi
 )";
 
 /// 'name:meaning' of _describe.

@@ -53,6 +53,9 @@ void add_eval_tasks(CLI::App& command, EvalArgs& args) {
       .add_option("--num-fewshot,--num_fewshot", args.num_fewshot, "Examples before each document")
       ->check(CLI::NonNegativeNumber)
       ->excludes(questions);
+}
+
+void add_eval_results(CLI::App& command, EvalArgs& args) {
   command
       .add_option("--limit", args.limit, "First documents of each task; below 1: a part of them")
       ->check(CLI::PositiveNumber);
@@ -105,6 +108,7 @@ void add_eval(CLI::App& app, Command& chosen) {
   command->group(kUseCommands);
   add_eval_perplexity(*command, *args);
   add_eval_tasks(*command, *args);
+  add_eval_results(*command, *args);
   add_eval_scoring(*command, *args);
   command->option_defaults()->group("Machine");
   command->add_option("--device", args->device, "auto: a GPU where there is one")

@@ -32,11 +32,10 @@ void add_export(CLI::App& app, Command& chosen) {
   command->add_option("--tokenizer", args->tokenizer,
                       "Default: the one of the training token store, or the files of the folder");
   add_hf_output(*command, args->output_options);
-  add_examples(
-      *command,
-      {{"lckv export runs/quickstart -o hf_folder", "the newest weights, in bf16"},
-       {"lckv export runs/a/checkpoints/step_100 -o hf_folder --dtype fp32 --shard-bytes 2GiB",
-        "a saved state, in fp32, in files of 2 GiB at most"}});
+  add_examples(*command,
+               {{"lckv export runs/quickstart -o hf_folder", "the newest weights, in bf16"},
+                {"lckv export runs/a/step-00000100 -o hf_folder --dtype fp32 --shard-bytes 2GiB",
+                 "a saved state, in fp32, in files of 2 GiB at most"}});
   command->callback([args, &chosen] { chosen = polling(alone("export", args, run_export)); });
 }
 

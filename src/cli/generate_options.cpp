@@ -101,6 +101,22 @@ void add_generate_memory(CLI::App& command, GenerateArgs& args) {
   command.add_flag("--oversubscribe", args.oversubscribe, "More threads than cores are wanted");
 }
 
+void add_generate_output(CLI::App& command, GenerateArgs& args) {
+  command.option_defaults()->group("Tokenizer and output");
+  command.add_option("--tokenizer", args.tokenizer, "When the model's folder has none");
+  command.add_flag("--no-bos", args.no_bos, "No BOS in front of prompts");
+  command
+      .add_option("--logprobs", args.logprobs,
+                  "Report so many of the likeliest tokens at each place, in JSON")
+      ->check(CLI::PositiveNumber);
+  command.add_flag("--json", args.json, "Print a line of JSON for each text");
+  command.add_option("-o,--output", args.output, "Write these lines to a file (.jsonl)");
+  auto* stream = command.add_flag("--stream", args.stream,
+                                  "Print text as it comes; default for one prompt and one sample");
+  command.add_flag("--no-stream", args.no_stream, "Print texts when they are whole")
+      ->excludes(stream);
+}
+
 }  // namespace
 
 void add_generate(CLI::App& app, Command& chosen) {
@@ -120,19 +136,7 @@ void add_generate(CLI::App& app, Command& chosen) {
   add_sampling(*command, *args);
   add_prefill(*command, *args);
   add_generate_memory(*command, *args);
-  command->option_defaults()->group("Tokenizer and output");
-  command->add_option("--tokenizer", args->tokenizer, "When the model's folder has none");
-  command->add_flag("--no-bos", args->no_bos, "No BOS in front of prompts");
-  command
-      ->add_option("--logprobs", args->logprobs,
-                   "Report so many of the likeliest tokens at each place, in JSON")
-      ->check(CLI::PositiveNumber);
-  command->add_flag("--json", args->json, "Print a line of JSON for each text");
-  command->add_option("-o,--output", args->output, "Write these lines to a file (.jsonl)");
-  auto* stream = command->add_flag("--stream", args->stream,
-                                   "Print text as it comes; default for one prompt and one sample");
-  command->add_flag("--no-stream", args->no_stream, "Print texts when they are whole")
-      ->excludes(stream);
+  add_generate_output(*command, *args);
   add_examples(
       *command,
       {{"lckv generate runs/quickstart --prompt 'Once upon a time'", "one text, as it comes"},

@@ -1,5 +1,6 @@
 #include "lckv/cli/parse.h"
 
+#include <cmath>
 #include <cstdio>
 #include <sstream>
 
@@ -31,6 +32,17 @@ Command print(const std::string& text) {
           }};
 }
 
+/// What CLI11 takes for a number, and for one within every range.
+void refuse_nan(const CLI::App& command) {
+  for (const CLI::Option* option : command.get_options()) {
+    if (option->count() == 0 || !option->get_type_name().starts_with("FLOAT")) continue;
+    if (std::isnan(option->as<double>())) {
+      throw CLI::ValidationError(option->get_name(), "nan is no number");
+    }
+  }
+  for (const CLI::App* chosen : command.get_subcommands()) refuse_nan(*chosen);
+}
+
 }  // namespace
 
 std::unique_ptr<CLI::App> make_parser(Command& chosen) {
@@ -56,6 +68,7 @@ Command parse(int argc, const char* const* argv) {
   const auto app = make_parser(chosen);
   try {
     app->parse(argc, argv);
+    refuse_nan(*app);
   } catch (const CLI::ParseError& error) {
     std::ostringstream out, err;
     if (app->exit(error, out, err) == 0) return print(out.str());

@@ -2,6 +2,30 @@
 
 namespace lckv::cli {
 
+namespace {
+
+void add_documents(CLI::App& command, TokenizeArgs& args) {
+  command.option_defaults()->group("Documents");
+  command.add_option("--field", args.field, "Field of JSONL documents that holds the text")
+      ->capture_default_str();
+  command.add_option("--documents", args.documents, "A .txt file is one document, or one per line")
+      ->check(CLI::IsMember({"file", "lines"}))
+      ->capture_default_str();
+  command.add_flag("--no-bos", args.no_bos, "No BOS in front of documents");
+  command.add_flag("--eos", args.eos, "EOS after documents");
+  command.option_defaults()->group("Validation");
+  command
+      .add_option("--validation-frac", args.validation_frac,
+                  "Part of the documents for a second store")
+      ->check(CLI::Range(0.0, 1.0));
+  command.add_option("--validation-output", args.validation_output, "That store");
+  command.add_option("--seed", args.seed, "Of that draw")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+}
+
+}  // namespace
+
 void add_tokenize(CLI::App& app, Command& chosen) {
   auto args = std::make_shared<TokenizeArgs>();
   CLI::App* command = app.add_subcommand("tokenize", "Text to a token store (.h5)");
@@ -18,24 +42,7 @@ void add_tokenize(CLI::App& app, Command& chosen) {
       ->add_option("--train-sentencepiece", args->train_sentencepiece,
                    "Train a tokenizer of this vocabulary first")
       ->check(CLI::Range(int64_t{64}, int64_t{1} << 20));
-  command->option_defaults()->group("Documents");
-  command->add_option("--field", args->field, "Field of JSONL documents that holds the text")
-      ->capture_default_str();
-  command
-      ->add_option("--documents", args->documents, "A .txt file is one document, or one per line")
-      ->check(CLI::IsMember({"file", "lines"}))
-      ->capture_default_str();
-  command->add_flag("--no-bos", args->no_bos, "No BOS in front of documents");
-  command->add_flag("--eos", args->eos, "EOS after documents");
-  command->option_defaults()->group("Validation");
-  command
-      ->add_option("--validation-frac", args->validation_frac,
-                   "Part of the documents for a second store")
-      ->check(CLI::Range(0.0, 1.0));
-  command->add_option("--validation-output", args->validation_output, "That store");
-  command->add_option("--seed", args->seed, "Of that draw")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  add_documents(*command, *args);
   command->option_defaults()->group("Machine");
   command->add_option("--threads", args->threads, "0: every core")
       ->check(CLI::Range(0, kMaxThreads))

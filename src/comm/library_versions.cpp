@@ -1,6 +1,7 @@
 #include "lckv/comm/library_versions.h"
 
 #include "lckv/base/text.h"
+#include "lckv/comm/mpi_calls.h"
 #include "lckv/comm/nccl_communicator.h"
 
 namespace lckv::comm {

@@ -1,28 +1,15 @@
 #include "lckv/comm/stack_report.h"
 
-#include <cerrno>
-
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "lckv/base/stack_trace.h"
 #include "lckv/base/text.h"
+#include "lckv/base/write_all.h"
 
 namespace lckv::comm {
 
 namespace {
-
-/// Whether all of it was written.
-bool write_all(int file, const std::string& text) {
-  size_t done = 0;
-  while (done < text.size()) {
-    const ssize_t count = write(file, text.data() + done, text.size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return false;
-    done += static_cast<size_t>(count);
-  }
-  return true;
-}
 
 bool write_file(const std::string& path, const std::string& text) {
   const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

@@ -9,7 +9,7 @@ namespace lckv::config {
 const std::vector<std::string>& known_paths();
 bool is_known_path(const std::string& path);
 
-/// The key that names a run file's base. It belongs to the file, not to the run: it is no known path.
+/// The key that names a run file's base. It belongs to the file, not to the run: no known path.
 inline constexpr const char* kBaseKey = "base";
 
 /// Every section of a run file.

@@ -16,7 +16,7 @@ struct DiskFacts {
   std::string problem;      // why nothing can be said or written there; "" where all is well
   std::string file_system;  // "ext4", "nfs", ...; the number in hexadecimal of one not known
   int64_t free_bytes = 0;   // for this user
-  int64_t free_files = 0;
+  int64_t free_files = 0;   // -1: the file system does not count them
 };
 
 DiskFacts read_disk(const std::filesystem::path& folder);

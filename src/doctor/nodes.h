@@ -25,8 +25,9 @@ struct NodeInstruments {
 };
 
 /// Collective: what every rank finds of itself and of its node, and all together, the same on all
-/// ranks. Ranks that share a machine share out its cores and GPUs as in training; rates are measured
-/// on all of them at the same time. A device that fails on a rank is in that rank's result.
+/// ranks. Ranks that share a machine share out its cores and GPUs as in training; rates are
+/// measured on all of them at the same time. A device that fails on a rank is in that rank's
+/// result.
 NodesFacts examine_nodes(comm::World& world, const NodesSettings& settings,
                          const NodeInstruments& instruments = {});
 

@@ -34,6 +34,22 @@ std::vector<size_t> sorted_rows(std::span<const TokenPair> rows) {
   return order;
 }
 
+/// Collective: throws Interrupted on all ranks when any is told to stop.
+void require_no_stop(comm::Communicator& world, const std::atomic<bool>* stop, size_t done,
+                     size_t batches) {
+  if (!comm::any_rank(world, stop && *stop, "stop")) return;
+  throw Interrupted(format("stopped after {} of {} batches of continuations", done, batches));
+}
+
+///   numbers   [rows, 2]: log-probability, greedy
+std::vector<RequestScore> as_scores(const std::vector<double>& numbers) {
+  std::vector<RequestScore> scores(numbers.size() / 2);
+  for (size_t r = 0; r < scores.size(); ++r) {
+    scores[r] = {numbers[2 * r], numbers[2 * r + 1] != 0, ""};
+  }
+  return scores;
+}
+
 }  // namespace
 
 /// Rows of one tree, by their number.
@@ -131,10 +147,7 @@ std::vector<RequestScore> RowScorer::score(Stream& stream, std::span<const Token
   std::vector<double> scores(2 * rows.size(), 0.0);
   KvConvergenceSums kv_sums(batches.back().first_token + batches.back().tokens);
   for (size_t first = 0; first < batches.size(); first += copies) {
-    if (comm::any_rank(*ranks.world, stop && *stop, "stop")) {
-      throw Interrupted(
-          format("stopped after {} of {} batches of continuations", first, batches.size()));
-    }
+    require_no_stop(*ranks.world, stop, first, batches.size());
     if (first + turn >= batches.size()) continue;
     const Batch& batch = batches[first + turn];
     std::vector<const TokenPair*> own;
@@ -149,12 +162,8 @@ std::vector<RequestScore> RowScorer::score(Stream& stream, std::span<const Token
   ranks.dp->all_reduce(stream, View(scores.data(), DType::kF64, {std::ssize(scores)}),
                        comm::ReduceOp::kSum, "continuation scores");
   if (options_.kv_probe.changes) sum_kv_changes(stream, kv_sums);
-  std::vector<RequestScore> result(rows.size());
-  for (size_t r = 0; r < rows.size(); ++r) {
-    result[r] = {scores[2 * r], scores[2 * r + 1] != 0, ""};
-  }
   work_.elapsed_s += watch.elapsed_s();
-  return result;
+  return as_scores(scores);
 }
 
 }  // namespace lckv::eval

@@ -19,8 +19,8 @@ struct Passes {
 /// What forwards are to report of the K,V that are read upward.
 struct KvProbe {
   bool changes = false;       // PassReport::layers and ::rows, also where passes are fixed
-  int64_t distance_from = 0;  // > 0: KvChanges::distance, from the K,V after so many passes; with
-                              // `changes` alone
+  int64_t distance_from = 0;  // > 0: LayerChanges::distance, from the K,V after so many passes;
+                              // only together with `changes`
 
   bool operator==(const KvProbe&) const = default;
 };

@@ -43,7 +43,7 @@ class Router {
     place_rows(top);
     gutters_.resize(static_cast<size_t>(passes_) + 1);
     for (int c = 0; c < cell_count(); ++c) {
-      if (is_read_by(c)) claim(c);
+      if (reads_another(c)) claim(c);
     }
     for (Gutter& gutter : gutters_) assign_lanes(gutter);
     place_columns();
@@ -63,7 +63,7 @@ class Router {
   bool is_bar(int c) const { return is_visited_once(plan_, cell(c).layer); }
   bool reads(int c) const { return cell(c).runs_attention && cell(c).kv_from != kZeroKv; }
   /// Whether the cell reads K,V that are not its own.
-  bool is_read_by(int c) const { return reads(c) && cell(c).kv_from != c; }
+  bool reads_another(int c) const { return reads(c) && cell(c).kv_from != c; }
 
   /// The gutter in which a reader's line comes to its row.
   int gutter_of(int reader) const { return is_bar(reader) ? passes_ : cell(reader).pass; }
@@ -158,7 +158,7 @@ class Router {
   }
 
   std::vector<SvgPoint> way(int reader) const {
-    if (!is_read_by(reader)) return {};
+    if (!reads_another(reader)) return {};
     const int source = cell(reader).kv_from, gutter = gutter_of(reader);
     const double x = lane_x(gutter, source);
     std::vector<SvgPoint> points = way_to_lane(reader, source, x);

@@ -68,23 +68,31 @@ Fact loss_fact(double loss, const std::string& detail) {
   return {number_or_nothing(loss, 4), detail, loss};
 }
 
+/// Of a run that ended so; never the best.
+Fact not_finite() { return {"not finite", ""}; }
+
 Fact final_training_loss(const RunFiles& run) {
   const Series& loss = run.metrics.get("loss");
   if (loss.empty()) return {};
+  if (!std::isfinite(loss.y.back())) return not_finite();
   const size_t window = std::min(smoothing_window(loss.size()), loss.size());
-  const Series end{{}, {loss.y.end() - ptrdiff_t(window), loss.y.end()}};
   double sum = 0, count = 0;
-  for (const double value : end.y) {
-    if (std::isfinite(value)) sum += value, ++count;
+  for (size_t i = loss.size() - window; i < loss.size(); ++i) {
+    if (std::isfinite(loss.y[i])) sum += loss.y[i], ++count;
   }
-  return loss_fact(sum / count, format("mean of the last {}", window));
+  return loss_fact(sum / count, count < double(window)
+                                    ? format("mean of {:.0f} of the last {}, the others not finite",
+                                             count, window)
+                                    : format("mean of the last {}", window));
 }
 
 std::string perplexity(double loss) { return format("perplexity {:.2f}", std::exp(loss)); }
 
 Fact final_of(const RunFiles& run, const char* name) {
-  const double loss = last_finite(run.metrics.get(name));
-  return loss_fact(loss, perplexity(loss));
+  const Series& losses = run.metrics.get(name);
+  if (losses.empty()) return {};
+  const double loss = losses.y.back();
+  return std::isfinite(loss) ? loss_fact(loss, perplexity(loss)) : not_finite();
 }
 
 Fact best_of(const RunFiles& run, const char* name) {

@@ -1,13 +1,9 @@
 #include "lckv/report/run_files.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <sstream>
-
 #include "lckv/base/error.h"
 #include "lckv/base/text.h"
 #include "lckv/config/load.h"
+#include "lckv/config/text_file.h"
 
 namespace lckv::report {
 
@@ -15,30 +11,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-IoError cannot_read(const fs::path& path, const std::string& why) {
-  return IoError(format("{}: cannot be read: {}", path.string(), why));
-}
-
 bool is_there(const fs::path& path) {
   std::error_code error;
-  const bool is_there = fs::exists(path, error);
-  if (error) throw cannot_read(path, error.message());
-  return is_there;
-}
-
-std::string read_text(const fs::path& path) {
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (file && file.peek() != std::ifstream::traits_type::eof()) text << file.rdbuf();
-  if (!file.is_open() || file.bad() || text.bad()) throw cannot_read(path, std::strerror(errno));
-  return text.str();
+  const bool exists = fs::exists(path, error);
+  if (error) throw IoError(format("{}: cannot be read: {}", path.string(), error.message()));
+  return exists;
 }
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 void read_config(RunFiles& run, const fs::path& path) {
-  const std::string yaml = read_text(path);
+  const std::string yaml = config::read_text_file(path.string());
   run.config_texts = config_texts(yaml, path.string());
   try {
     run.config = config::parse_run(yaml, path.string());
@@ -64,18 +47,19 @@ RunFiles read_run(const fs::path& folder) {
   const fs::path metrics = folder / "metrics.jsonl", events = folder / "events.jsonl";
   const fs::path config = folder / "config.yaml", status = folder / "status.json";
   run.has_metrics = is_there(metrics);
-  run.has_events = is_there(events);
-  const bool has_config = is_there(config), has_status = is_there(status);
-  if (!run.has_metrics && !run.has_events && !has_config && !has_status) {
+  const bool has_events = is_there(events), has_config = is_there(config);
+  const bool has_status = is_there(status);
+  if (!run.has_metrics && !has_events && !has_config && !has_status) {
     throw DataError(
         format("{}: holds none of metrics.jsonl, events.jsonl, config.yaml and "
                "status.json: it is not the folder of a run",
                folder.string()));
   }
   if (run.has_metrics) run.metrics = read_metrics(metrics.string());
-  if (run.has_events) run.events = read_events(events.string());
+  if (has_events) run.events = read_events(events.string());
   if (has_config) read_config(run, config);
-  if (has_status) run.status = parse_status(read_text(status), status.string());
+  if (has_status)
+    run.status = parse_status(config::read_text_file(status.string()), status.string());
   return run;
 }
 

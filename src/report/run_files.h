@@ -23,8 +23,7 @@ struct RunFiles {
   ConfigTexts config_texts;
   std::optional<config::RunConfig> config;
   std::string config_mistake;  // why config.yaml is not what this program trains: first line
-  bool has_metrics = false;    // the files are there
-  bool has_events = false;
+  bool has_metrics = false;    // the file is there
 };
 
 /// Reads metrics.jsonl, events.jsonl, config.yaml and status.json of one run. Throws IoError when

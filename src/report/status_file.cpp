@@ -38,11 +38,7 @@ Status parse_status(const std::string& text, const std::string& place) {
   if (!object.is_object()) throw DataError(format("{}: is not a JSON object", place));
   Status status;
   take(object, "state", status.state);
-  take(object, "message", status.message);
-  take(object, "started", status.started);
-  take(object, "updated", status.updated);
   take(object, "grid", status.grid);
-  take(object, "host", status.host);
   take(object, "step", status.step);
   take(object, "steps", status.steps);
   take(object, "ranks", status.ranks);

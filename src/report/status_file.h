@@ -8,7 +8,7 @@ namespace lckv::report {
 
 /// What a report shows of status.json (src/train/status_page.h is its document).
 struct Status {
-  std::string state, message, started, updated, grid, host;
+  std::string state, grid;
   int64_t step = 0, steps = 0;
   int64_t ranks = 0;
   int64_t skipped_updates = 0, spikes = 0;

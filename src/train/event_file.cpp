@@ -16,6 +16,7 @@
 
 #include "lckv/base/error.h"
 #include "lckv/base/text.h"
+#include "lckv/base/write_all.h"
 #include "lckv/train/event_message.h"
 
 namespace lckv::train {
@@ -126,15 +127,8 @@ void EventFile::histogram(int64_t step, std::string_view tag, std::span<const do
 }
 
 void EventFile::append(std::string_view event) {
-  const std::string record = frame(event);
-  for (size_t done = 0; done < record.size();) {
-    const ssize_t written = ::write(descriptor_, record.data() + done, record.size() - done);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      throw IoError(format("{}: cannot append: {}", path_.string(), std::strerror(errno)));
-    }
-    done += static_cast<size_t>(written);
-  }
+  if (write_all(descriptor_, frame(event))) return;
+  throw IoError(format("{}: cannot append: {}", path_.string(), std::strerror(errno)));
 }
 
 void EventFile::sync() {

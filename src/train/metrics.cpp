@@ -14,6 +14,7 @@
 #include "lckv/base/error.h"
 #include "lckv/base/log.h"
 #include "lckv/base/text.h"
+#include "lckv/base/write_all.h"
 #include "lckv/checkpoint/atomic_file.h"
 
 namespace lckv::train {
@@ -54,7 +55,7 @@ std::string kept_lines(const std::string& path, const RunPosition& start, int64_
     if (stays(row, start)) {
       kept += line + "\n";
       last_step = std::max(last_step, row["step"].get<int64_t>());
-    } else if (!row.is_object() || !is_of_start(row)) {
+    } else if (!is_of_start(row)) {
       ++dropped;
     }
   }
@@ -102,13 +103,8 @@ void MetricsWriter::write(const MetricsRow& row) {
   nlohmann::ordered_json object;
   for (const auto& [name, value] : row) object[name] = to_json(value);
   const std::string line = object.dump() + "\n";
-  for (size_t done = 0; done < line.size();) {
-    const ssize_t written = ::write(descriptor_, line.data() + done, line.size() - done);
-    if (written < 0) {
-      throw IoError(format("{}: cannot append a line: {}", path_, std::strerror(errno)));
-    }
-    done += static_cast<size_t>(written);
-  }
+  if (write_all(descriptor_, line)) return;
+  throw IoError(format("{}: cannot append a line: {}", path_, std::strerror(errno)));
 }
 
 }  // namespace lckv::train

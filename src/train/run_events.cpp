@@ -3,8 +3,8 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
-#include <iterator>
 
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
@@ -12,17 +12,25 @@
 
 #include "lckv/base/error.h"
 #include "lckv/base/text.h"
+#include "lckv/base/write_all.h"
 #include "lckv/train/utc_time.h"
 
 namespace lckv::train {
 
 namespace {
 
-/// Of whole lines.
+/// Of whole lines; 0 when there is no file.
 int64_t whole_bytes(const std::string& path) {
-  std::ifstream file(path);
-  const std::string text(std::istreambuf_iterator<char>(file), {});
-  return static_cast<int64_t>(text.rfind('\n') + 1);  // npos + 1 is 0
+  std::error_code error;
+  if (!std::filesystem::exists(path, error) && !error) return 0;
+  std::ifstream file(path, std::ios::binary);
+  int64_t bytes = 0;
+  std::string line;
+  while (std::getline(file, line) && !file.eof()) bytes += std::ssize(line) + 1;
+  if (!file.is_open() || file.bad()) {
+    throw IoError(format("{}: cannot read: {}", path, std::strerror(errno)));
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -56,9 +64,10 @@ const char* name(RunEventKind kind) {
 }
 
 RunEvents::RunEvents(std::string path) : path_(std::move(path)) {
+  const int64_t whole = whole_bytes(path_);
   descriptor_ = open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (descriptor_ < 0) throw IoError(format("{}: cannot open: {}", path_, std::strerror(errno)));
-  if (ftruncate(descriptor_, whole_bytes(path_)) == 0) return;
+  if (ftruncate(descriptor_, whole) == 0) return;
   const int failed = errno;
   close(descriptor_);
   throw IoError(format("{}: cannot cut the torn line: {}", path_, std::strerror(failed)));
@@ -76,14 +85,12 @@ void RunEvents::add(int64_t step, RunEventKind kind, const std::string& message)
                       {"kind", name(kind)},
                       {"message", message}};
   const std::string line = event.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-  for (size_t done = 0; done < line.size();) {
-    const ssize_t written = ::write(descriptor_, line.data() + done, line.size() - done);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      throw IoError(format("{}: cannot append a line: {}", path_, std::strerror(errno)));
-    }
-    done += static_cast<size_t>(written);
-  }
+  const off_t end = lseek(descriptor_, 0, SEEK_END);
+  if (write_all(descriptor_, line)) return;
+  const int failed = errno;
+  // The end of the run may be told yet: not behind a part of this line.
+  [[maybe_unused]] const int ignored = ftruncate(descriptor_, end);
+  throw IoError(format("{}: cannot append a line: {}", path_, std::strerror(failed)));
 }
 
 void RunEvents::sync() {

@@ -17,6 +17,7 @@
 #include "lckv/base/log.h"
 #include "lckv/base/process_age.h"
 #include "lckv/base/text.h"
+#include "lckv/base/write_all.h"
 
 namespace lckv::train {
 
@@ -51,15 +52,6 @@ std::string page_of_ended_run(const std::string& path) {
     if (page["state"] == name(state)) return text;
   }
   return "";
-}
-
-bool write_all(int descriptor, const std::string& text) {
-  for (size_t done = 0; done < text.size();) {
-    const ssize_t written = ::write(descriptor, text.data() + done, text.size() - done);
-    if (written < 0 && errno != EINTR) return false;
-    if (written > 0) done += static_cast<size_t>(written);
-  }
-  return true;
 }
 
 /// 0, or the errno of what failed. Not checkpoint::write_file_atomically, which syncs.

@@ -16,18 +16,6 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::UnorderedElementsAre;
 
-Outcome run_shell(const std::string& command) {
-  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  Outcome outcome;
-  std::array<char, 4096> buffer;
-  while (size_t count = fread(buffer.data(), 1, buffer.size(), pipe)) {
-    outcome.output.append(buffer.data(), count);
-  }
-  const int status = pclose(pipe);
-  outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return outcome;
-}
-
 /// What bash offers with the cursor behind the last of `words`, which are quoted for a shell.
 std::vector<std::string> offered(const std::string& words) {
   static const fs::path folder = fresh_folder("completion_" + std::to_string(getpid()));
@@ -79,7 +67,6 @@ TEST(BashCompletion, LeavesTheRestToFiles) {
   EXPECT_THAT(outcome.output, testing::HasSubstr("-o default"));
 }
 
-/// Whether the shell is there; says so loudly when it is not.
 bool is_installed(const std::string& shell) {
   return run_shell("command -v " + shell).exit_code == 0;
 }
@@ -111,6 +98,13 @@ TEST(ZshCompletion, OffersCommandsOptionsValuesAndFiles) {
   EXPECT_THAT(ask("lckv train ''"), ElementsAre("_lckv lckv", "FILES", ""));
   EXPECT_THAT(ask("lckv eval --perplexity ''"), ElementsAre("_lckv lckv", "FILES", ""));
   EXPECT_THAT(ask("lckv bench ops --"), Contains("--rows"));
+  // From fpath, at the first completion already.
+  const std::string first =
+      write_file(folder / "first.zsh", kZshFunctions + ("fpath=(" + folder.string()) +
+                                           ")\nautoload -Uz _lckv\nwords=(lckv checkpoint '')\n"
+                                           "CURRENT=3\n_lckv\n");
+  EXPECT_THAT(split(run_shell("zsh -f " + first).output, '\n'),
+              ElementsAre("list", "show", "verify", "prune", ""));
 }
 
 TEST(FishCompletion, OffersCommandsOptionsAndValues) {

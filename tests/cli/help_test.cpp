@@ -141,6 +141,7 @@ TEST_F(Help, OfTheProgramGivesEachCommandOneLineUnderItsPurpose) {
 
 TEST(CommandLine, ThatIsWrongIsAnsweredWithTheNearestName) {
   EXPECT_THAT(refusal("lckv trian x"), HasSubstr("no command trian; did you mean train?"));
+  EXPECT_THAT(refusal("lckv help train"), HasSubstr("no command help\nlckv --help lists"));
   EXPECT_THAT(refusal("lckv bench oops"), HasSubstr("no command oops; did you mean ops?"));
   EXPECT_THAT(refusal("lckv checkpoint lst a"), HasSubstr("did you mean list?"));
   EXPECT_THAT(refusal("lckv train a.yaml --stes a=3"), HasSubstr("did you mean --set?"));
@@ -152,7 +153,14 @@ TEST(CommandLine, ThatIsWrongIsAnsweredWithTheNearestName) {
   EXPECT_THAT(refusal("lckv export a b -o c"), HasSubstr("b was not expected"));
   EXPECT_THAT(refusal("lckv train"), HasSubstr("config is required"));
   EXPECT_THAT(refusal("lckv eval r --logits fp8"), HasSubstr("fp32"));
+  EXPECT_THAT(refusal("lckv doctor --need-gib nan"), HasSubstr("--need-gib: nan is no number"));
   EXPECT_THAT(refusal("lckv xylophone"), testing::Not(HasSubstr("did you mean")));
+}
+
+TEST(CommandLine, WithANumberOutOfAnOpenRangeIsAnsweredWithItsEndAlone) {
+  EXPECT_THAT(refusal("lckv bench train a.yaml --warmup 0"), HasSubstr("0 must be above 0\n"));
+  EXPECT_THAT(refusal("lckv inspect a.h5 --show -1"), HasSubstr("-1 must not be below 0\n"));
+  EXPECT_THAT(refusal("lckv tokenize a -o b --validation-frac 2"), HasSubstr("not in range 0"));
 }
 
 }  // namespace

@@ -19,9 +19,6 @@ TEST(PlanCommand, WritesThePictureThatABrowserReads) {
   const std::string svg(std::istreambuf_iterator<char>(file), {});
   EXPECT_TRUE(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""));
   EXPECT_THAT(svg, HasSubstr("layer_types: 0_3_3_3_4"));
-  if (std::system("command -v xmllint > /dev/null") == 0) {
-    EXPECT_EQ(std::system(("xmllint --noout " + picture.string()).c_str()), 0);
-  }
 }
 
 TEST(PlanCommand, SaysWhereThePictureCouldNotBeWritten) {

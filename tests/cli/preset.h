@@ -20,8 +20,9 @@
 
 namespace lckv::test {
 
-/// A run file of configs/ and what a plan of it says. Its comments hold lines of figures, "# Cost: ",
-/// "# Memory: " and "# Time: ", which must be what the functions below make of the configuration.
+/// A run file of configs/ and what a plan of it says. Its comments hold lines of figures,
+/// "# Cost: ", "# Memory: " and "# Time: ", which must be what the functions below make of the
+/// configuration.
 struct Preset {
   std::string path;  // below configs/, without .yaml
   std::string text;

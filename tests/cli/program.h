@@ -22,10 +22,9 @@ struct Outcome {
   std::string output;  // stdout and stderr
 };
 
-/// Runs the built program, as a user's shell would.
-inline Outcome run_lckv(const std::string& arguments, const std::string& prefix = "") {
-  const std::string command = prefix + " " + LCKV_BINARY + " " + arguments + " 2>&1";
-  FILE* pipe = popen(command.c_str(), "r");
+/// What a shell makes of a command line.
+inline Outcome run_shell(const std::string& command) {
+  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
   Outcome outcome;
   std::array<char, 4096> buffer;
   while (size_t count = fread(buffer.data(), 1, buffer.size(), pipe))
@@ -33,6 +32,11 @@ inline Outcome run_lckv(const std::string& arguments, const std::string& prefix 
   const int status = pclose(pipe);
   outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return outcome;
+}
+
+/// Runs the built program, as a user's shell would.
+inline Outcome run_lckv(const std::string& arguments, const std::string& prefix = "") {
+  return run_shell(prefix + " " + LCKV_BINARY + " " + arguments);
 }
 
 /// Starts the program, sends it `signal` once `ready()` holds (looked at every few milliseconds), waits

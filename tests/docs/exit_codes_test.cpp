@@ -130,7 +130,7 @@ TEST_F(ExitCodes, StoppedAfterSaving75) {
 
 TEST_F(ExitCodes, Interrupted130) {
   ASSERT_EQ(train().exit_code, 0);
-  // As if somebody pressed Ctrl-C at once: a command that polls is told of signals that came before.
+  // Ctrl-C after a second, long before so many texts are whole.
   const std::string command =
       "generate " + path("run") + " --prompt cat -n 50 --samples 4000 --ignore-eos --threads 1";
   EXPECT_EQ(run_lckv(command, "timeout --preserve-status -s INT 1").exit_code, 130);

@@ -29,10 +29,38 @@ struct Exception {
 
 const std::vector<Exception>& exceptions() {
   using How = Exception::How;
+  static const std::string kShort =
+      "--set train.steps=2 --set train.sequences_per_step=4 --set schedule.warmup_steps=1 "
+      "--set validation.tokens=2000";
+  static const std::string kEnglish = "needs texts of Debian packages, from data/english.sh";
+  static const std::string kGpu = "needs GPUs";
   static const std::vector<Exception> kExceptions = {
-      {"tools/test.sh", How::kNotHere,
-       "sets up, builds and runs all tests: this one is among them"},
+      {"tools/test.sh", How::kNotHere, "sets up, builds and runs all tests: this is one of them"},
       {"launch/quickstart.sh", How::kNotHere, "minutes; .ci/run runs its short form"},
+      {"build/lckv train configs/quickstart.yaml", How::kAppended, kShort},
+      {"mpirun -n 2 --bind-to none build/lckv train configs/quickstart.yaml", How::kAppended,
+       kShort},
+      {"data/english.sh", How::kNotHere, "installs Debian packages"},
+      {"build/lckv tokenize data/corpora/english", How::kNotHere, kEnglish},
+      {"build/lckv train configs/lckv_50m.yaml", How::kNotHere, kEnglish},
+      {"mpirun -n 4 --bind-to none build/lckv train configs/lckv_50m.yaml", How::kNotHere,
+       kEnglish},
+      {"mpirun -n 4 --bind-to none build/lckv eval runs/lckv_50m", How::kNotHere, kEnglish},
+      {"build/lckv report runs/lckv_50m", How::kNotHere, kEnglish},
+      {"build/lckv train run.yaml --set train.device=cuda", How::kNotHere, kGpu},
+      {"mpirun -n 8 build/lckv train run.yaml", How::kNotHere, kGpu},
+      {"build/lckv bench train configs/tinyllama_lckv_w2.yaml", How::kNotHere, kGpu},
+      {"build/lckv bench ops --device cuda", How::kNotHere, kGpu},
+      {"lckv bench generate configs/tinyllama_lckv_w2.yaml", How::kNotHere, kGpu},
+      {"lckv doctor", How::kAppended, "--seconds 1"},
+      {"build/lckv bench train configs/lckv_50m.yaml", How::kAppended,
+       "--set train.sequences_per_step=1 --set train.micro_batch_sequences=1 "
+       "--set data.sequence_tokens=64 --steps 1 "
+       "--gemm-seconds 0.1"},
+      {"build/lckv bench train configs/quickstart.yaml", How::kAppended,
+       "--set train.sequences_per_step=4 --steps 1"},
+      {"mpirun -n 2 build/lckv bench train configs/quickstart.yaml", How::kAppended,
+       "--set train.sequences_per_step=4 --steps 1"},
   };
   return kExceptions;
 }
@@ -47,23 +75,29 @@ const Exception* exception_for(const std::string& command) {
 /// A folder with the names of the repository in it, and the data of the quickstart, smaller.
 class Workspace {
  public:
-  Workspace() : folder_(test::fresh_folder("readme")) {
+  Workspace()
+      : folder_(test::fresh_folder(std::string("readme_") +
+                                   testing::UnitTest::GetInstance()->current_test_info()->name())) {
     const fs::path source = LCKV_SOURCE_DIR;
     for (const char* name : {"configs", "launch", "tools", "tests"}) {
       fs::create_directory_symlink(source / name, folder_ / name);
     }
     fs::create_directory_symlink(fs::path(LCKV_BINARY).parent_path(), folder_ / "build");
-    fs::create_directories(folder_ / "data");
-    must("build/make_world --out data/corpora/world --stories 400 --questions 20");
+    for (const char* name :
+         {"data", ".local/share/bash-completion/completions", ".config/fish/completions"}) {
+      fs::create_directories(folder_ / name);
+    }
+    must("build/make_world --out data/corpora/world --stories 2000 --questions 20");
     must(
         "build/lckv tokenize data/corpora/world/train.jsonl -o data/corpora/world/train.h5 "
-        "--tokenizer data/corpora/world/tokenizer.model --train-sentencepiece 512");
+        "--tokenizer data/corpora/world/tokenizer.model --train-sentencepiece 2048");
     must(
         "build/lckv tokenize data/corpora/world/validation.jsonl -o "
         "data/corpora/world/validation.h5 --tokenizer data/corpora/world/tokenizer.model");
     std::ofstream(folder_ / "run.yaml")
-        << "base: configs/quickstart.yaml\nmodel: {vocab_size: 512}\n"
-           "train: {steps: 4, sequences_per_step: 4}\noutput: runs/mine\n";
+        << "base: configs/quickstart.yaml\noutput: runs/mine\n"
+           "train: {steps: 4, sequences_per_step: 4}\nschedule: {warmup_steps: 1}\n"
+           "validation: {tokens: 2000}\n";
     must("build/lckv train run.yaml --set output=runs/quickstart");
     must("build/lckv export runs/quickstart -o FOLDER");
     std::ofstream(folder_ / "prompts.txt") << "Rosa could not\nThe cat\n";
@@ -71,21 +105,16 @@ class Workspace {
   }
   ~Workspace() { fs::remove_all(folder_); }
 
+  /// With the folder as HOME and as zsh's fpath, so that nothing is written elsewhere.
   Outcome run(const std::string& command) const {
-    const std::string line = "cd '" + folder_.string() +
-                             "' && export PATH=\"$PWD/build:$PATH\" OMPI_ALLOW_RUN_AS_ROOT=1 "
-                             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
-                             "OMPI_MCA_rmaps_base_oversubscribe=1 OMP_WAIT_POLICY=passive && "
-                             "timeout 120 bash -c '" +
-                             escaped(command) + "' < /dev/null 2>&1";
-    FILE* pipe = popen(line.c_str(), "r");
-    Outcome outcome;
-    std::array<char, 4096> buffer;
-    while (size_t count = fread(buffer.data(), 1, buffer.size(), pipe))
-      outcome.output.append(buffer.data(), count);
-    const int status = pclose(pipe);
-    outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    return outcome;
+    const std::string line =
+        "cd '" + folder_.string() +
+        "' && export HOME=\"$PWD\" PATH=\"$PWD/build:$PATH\" OMPI_ALLOW_RUN_AS_ROOT=1 "
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
+        "OMPI_MCA_rmaps_base_oversubscribe=1 OMP_WAIT_POLICY=passive && "
+        "timeout 120 bash -c 'fpath=(. .); " +
+        escaped(command) + "' < /dev/null";
+    return test::run_shell(line);
   }
 
  private:

@@ -41,6 +41,7 @@ done
 # ---------------------------------------------------------------- local.sh
 expect 2 "which command" bash "$launch/local.sh"
 expect 2 "not '0'" bash "$launch/local.sh" -n 0 train
+expect 2 "not '99999999999999999999'" bash "$launch/local.sh" -n 99999999999999999999 train
 expect 2 "takes a number" bash "$launch/local.sh" -n
 expect 2 "no program at" env LCKV="$work/absent" "$launch/local.sh" train
 expect 2 "cores that this process may use" "$launch/local.sh" -n 100000 train
@@ -50,10 +51,17 @@ expect 0 "mpirun -n 2 --bind-to none --oversubscribe $LCKV train run.yaml --set 
   "$launch/local.sh" --dry-run -n 2 --oversubscribe train run.yaml
 expect 0 "--tag-output $LCKV eval a\\ run --oversubscribe" \
   env LCKV_LAUNCH_OPTIONS=--tag-output "$launch/local.sh" --dry-run -n 2 --oversubscribe eval "a run"
+expect 0 "$LCKV generate a --oversubscribe" "$launch/local.sh" --dry-run -n 2 --oversubscribe generate a
+# -1 hides the GPUs behind it.
+expect 2 "2 ranks, but 1 GPUs" env CUDA_VISIBLE_DEVICES=GPU-0a,-1,2 "$launch/local.sh" --dry-run -n 2 train run.yaml
 # Seven GPUs are seven ranks, unless the CPU is asked for.
 expect 0 "mpirun -n 7 " env CUDA_VISIBLE_DEVICES=0,1,2,3,4,5,6 "$launch/local.sh" --dry-run --oversubscribe train run.yaml
 expect 0 "$LCKV train run.yaml --set train.device=cpu" \
   env CUDA_VISIBLE_DEVICES=0,1 "$launch/local.sh" --dry-run train run.yaml --set train.device=cpu
+# What runs in one process is started once.
+expect 0 "report a as the only of 1" env CUDA_VISIBLE_DEVICES=0,1 "$launch/local.sh" report a
+expect 0 "doctor as the only of 1" env CUDA_VISIBLE_DEVICES=0,1 "$launch/local.sh" doctor
+expect 0 "mpirun -n 2 " env CUDA_VISIBLE_DEVICES=0,1 "$launch/local.sh" --dry-run --oversubscribe doctor --nodes
 expect 0 "train run.yaml as the only of 1" "$launch/local.sh" train run.yaml
 expect 0 "train run.yaml as 2 of 3" "$launch/local.sh" -n 3 --oversubscribe plain train run.yaml
 expect 3 "exit 3: the configuration is wrong" env LCKV_TEST_EXIT=3 "$launch/local.sh" -n 2 --oversubscribe plain
@@ -79,6 +87,9 @@ expect 2 "which run" bash "$launch/slurm_train.sbatch"
 expect 2 "cannot read the run file absent.yaml" bash "$launch/slurm_train.sbatch" absent.yaml
 expect 2 "this is not a Slurm job" bash "$launch/slurm_train.sbatch" run.yaml
 expect 2 "LCKV_EVAL is none, finish or follow" env LCKV_EVAL=later bash "$launch/slurm_train.sbatch" --dry-run run.yaml
+expect 2 "evaluate what" env LCKV_EVAL=follow bash "$launch/slurm_train.sbatch" --dry-run run.yaml
+expect 2 "LCKV_MAX_RESTARTS is a number, not 'many'" env LCKV_MAX_RESTARTS=many bash "$launch/slurm_train.sbatch" --dry-run run.yaml
+expect 2 "cannot read the run file ." bash "$launch/slurm_train.sbatch" --dry-run .
 expect 2 "srun or mpirun, not 'ssh'" env LCKV_LAUNCHER=ssh bash "$launch/slurm_train.sbatch" --dry-run run.yaml
 expect 2 "not the repository's root" env SLURM_JOB_ID=1 SLURM_SUBMIT_DIR="$work" bash "$launch/slurm_train.sbatch" run.yaml
 expect 0 "train: srun --mpi=pmix --kill-on-bad-exit=1 --cpus-per-task=8 $LCKV train run.yaml --set a=1" \
@@ -89,8 +100,16 @@ expect 0 "evaluate, at finish: sbatch --array=0-3 $launch/slurm_eval.sbatch runs
   env LCKV_EVAL=finish LCKV_EVAL_OPTIONS=--array=0-3 LCKV_EVAL_ARGUMENTS="--perplexity x.h5" bash "$launch/slurm_train.sbatch" --dry-run run.yaml
 expect 0 "check: $launch/node_check.sh --output other --need-gib 9" \
   env LCKV_CHECK_NODES=1 LCKV_NEED_GIB=9 bash "$launch/slurm_train.sbatch" --dry-run run.yaml --set output=other
+for output in 'runs/a#1   # the first' '"runs/a#1" # the first' "'runs/a#1'"; do
+  echo "output: $output" >other.yaml
+  expect 0 "check: $launch/node_check.sh --output runs/a#1 --need-gib 0" \
+    env LCKV_CHECK_NODES=1 bash "$launch/slurm_train.sbatch" --dry-run other.yaml
+done
+rm other.yaml
 mkdir -p run/step-00000002/ run/step-00000001 run/step-00000003.tmp run/evaluations/step-00000001
 expect 2 "evaluate what" bash "$launch/slurm_eval.sbatch" run
+expect 2 "LCKV_EVAL_PATIENCE_MIN is a number, not 'long'" \
+  env LCKV_EVAL_PATIENCE_MIN=long bash "$launch/slurm_eval.sbatch" --dry-run run --perplexity x.h5
 expect 2 "is not a run's folder" bash "$launch/slurm_eval.sbatch" --dry-run absent --perplexity x.h5
 expect 0 "step-00000002: mpirun --bind-to none $LCKV eval run/step-00000002 --tasks piqa --output run/evaluations/step-00000002.tmp --json" \
   env LCKV_LAUNCHER=mpirun bash "$launch/slurm_eval.sbatch" --dry-run run --tasks piqa --output @RESULTS@

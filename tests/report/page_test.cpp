@@ -175,6 +175,21 @@ TEST(Page, AsksForNothingFromOutside) {
   EXPECT_THAT(page, HasSubstr("default-src 'none'"));
 }
 
+TEST(Page, ARunThatEndedNotFiniteHasNoFinalLossAndIsNotTheBest) {
+  const RunFolder good("good"), bad("bad");
+  good.write("metrics.jsonl",
+             "{\"step\":1,\"loss\":null}\n{\"step\":2,\"loss\":4,\"validation_loss\":4}\n");
+  bad.write("metrics.jsonl",
+            "{\"step\":1,\"loss\":1,\"validation_loss\":1}\n"
+            "{\"step\":2,\"loss\":null,\"validation_loss\":null}\n");
+  const std::string page = page_of({good.path(), bad.path()}), bad_cell = "<td>not finite</td>";
+  EXPECT_THAT(page, HasSubstr("<td>4.0000 <span class=\"detail\">mean of 1 of the last 2, the "
+                              "others not finite</span></td>" +
+                              bad_cell));
+  EXPECT_THAT(page, HasSubstr("perplexity 54.60</span></td>" + bad_cell));
+  EXPECT_THAT(page, HasSubstr("<strong>1.0000</strong> <span class=\"detail\">step 1</span>"));
+}
+
 TEST(Page, MarksATornEnd) {
   const RunFolder run("live");
   run.write("metrics.jsonl", "{\"step\":1,\"loss\":2}\n{\"step\":2,\"lo");

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "lckv/base/error.h"
 #include "lckv/base/log.h"
@@ -98,6 +99,21 @@ TEST_F(RunEventsTest, FullDiskIsAnIoErrorThatNamesTheFile) {
   }
   setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, ignored);
+  events.add(2, RunEventKind::kFailed, "told where there is room again");
+  EXPECT_THAT(told(folder_.string()), ElementsAre("failed@2"));  // not behind a torn line
+}
+
+TEST_F(RunEventsTest, OldLinesStayWhereAProcessMayOpenOneMoreFileOnly) {
+  { RunEvents(path()).add(1, RunEventKind::kStarted, "first"); }
+  struct rlimit before = {};
+  getrlimit(RLIMIT_NOFILE, &before);
+  const int next = dup(STDERR_FILENO);
+  close(next);
+  const struct rlimit limit = {static_cast<rlim_t>(next) + 1, before.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &limit);
+  EXPECT_NO_THROW(RunEvents{path()});
+  setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_THAT(told(folder_.string()), ElementsAre("started@1"));
 }
 
 TEST_F(RunEventsTest, RunTellsItsStartItsSavesAndItsEnd) {
