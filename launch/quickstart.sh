@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From a fresh Debian machine to a trained, scored and exported LCKV model: set-up, build, corpus, tokenise, train, evaluate, sample
-# of predictions, export, report. Under ten minutes on two cores.
+# of predictions, export, report. Ten minutes on two cores with AMX, twenty without.
 #   launch/quickstart.sh [--short] [--dry-run]
 #   --short     fewer stories and steps, to check the path itself
 #   --dry-run   print the commands, and do nothing
