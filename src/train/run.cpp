@@ -208,9 +208,9 @@ class Run {
     const RunWatch::Phase phase(watch_, RunState::kSaving);
     finish_saves();
     report_saves();
+    ranks_.world->barrier("run is saved");  // before any rank says that the run has ended
     report_->ended(result_.stopped ? RunEventKind::kStopped : RunEventKind::kFinished,
                    result_.reason);
-    ranks_.world->barrier("run is saved");  // before any rank says that the run has ended
     log_info(format("peak memory{} {}, planned {}",
                     device_.kind == DeviceKind::kCpu ? "" : " in use on the GPU",
                     human_bytes(double(used_bytes(device_))),
