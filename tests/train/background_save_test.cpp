@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <chrono>
 #include <mutex>
+#include <semaphore>
 #include <thread>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -34,25 +36,59 @@ int64_t steps_told(const std::string& output) {
   return steps;
 }
 
-/// Sleeps before every call that changes the disk, and counts the steps that the run of `output`
-/// does from the beginning of a save to its end.
+/// Sleeps before every call that changes the disk.
 class SlowDisk {
+  static int on_call(std::string_view) {
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+    return 0;
+  }
+  checkpoint::ScopedFileCallHook hook_{on_call};
+};
+
+/// Holds the first state that the run of `output` begins to write, that of `step`, until the run has
+/// done three more steps, or a minute is over, in which it did not.
+class DiskThatWaitsForSteps {
  public:
-  explicit SlowDisk(std::string output) : output_(std::move(output)) {}
-  /// Of the save during which most were done.
-  int64_t most_steps_in_a_save() const { return most_; }
+  DiskThatWaitsForSteps(std::string output, int64_t step)
+      : output_(std::move(output)), step_(step) {}
+  int64_t steps_meanwhile() const { return steps_; }
 
  private:
   int on_call(std::string_view call) {
-    std::this_thread::sleep_for(std::chrono::microseconds(200));
-    const int64_t now = steps_told(output_);
-    if (call == "mkdir") at_begin_ = now;  // a state begins with its folder
-    if (at_begin_ >= 0) most_ = std::max(most_, now - at_begin_);
+    const bool trains = std::this_thread::get_id() == trainer_;
+    if (trains || call != "mkdir" || std::exchange(is_done_, true)) return 0;
+    for (int i = 0; i < 60000 && steps_ < 3; ++i) {
+      steps_ = steps_told(output_) - step_;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
     return 0;
   }
 
+  const std::thread::id trainer_ = std::this_thread::get_id();
   std::string output_;
-  int64_t at_begin_ = -1, most_ = 0;
+  int64_t step_;
+  bool is_done_ = false;
+  int64_t steps_ = 0;
+  checkpoint::ScopedFileCallHook hook_{[this](std::string_view call) { return on_call(call); }};
+};
+
+/// Holds the second piece that is written until it is let go.
+class HeldDisk {
+ public:
+  ~HeldDisk() { let_go(); }
+  void wait_until_held() { held_.acquire(); }
+  void let_go() { released_.release(2); }
+
+ private:
+  int on_call(std::string_view call) {
+    if (call != "write" || ++writes_ != 2) return 0;
+    held_.release();
+    released_.acquire();
+    return 0;
+  }
+
+  int writes_ = 0;
+  std::counting_semaphore<4> held_{0}, released_{0};
   checkpoint::ScopedFileCallHook hook_{[this](std::string_view call) { return on_call(call); }};
 };
 
@@ -100,9 +136,9 @@ TEST_F(BackgroundSave, HoldsTheBytesOfASynchronousOneAlthoughTrainingGoesOn) {
   run_.validation.every_steps = 0;
   const std::string expected = saved_at_once();
   const config::RunConfig run = named("beside");
-  const SlowDisk slow(run.output);
+  const DiskThatWaitsForSteps disk(run.output, run.checkpoint.every_steps);
   train(run);
-  EXPECT_GE(slow.most_steps_in_a_save(), 3);
+  EXPECT_GE(disk.steps_meanwhile(), 3);
   for (const int64_t step : {20, 40}) {
     EXPECT_EQ(state_difference(state_of(run.output, step), state_of(expected, step)), "");
   }
@@ -111,7 +147,7 @@ TEST_F(BackgroundSave, HoldsTheBytesOfASynchronousOneAlthoughTrainingGoesOn) {
 TEST_F(BackgroundSave, ThatIsToWaitForTheOneBeforeIsNeverLeftOut) {
   const std::string expected = saved_at_once();
   const config::RunConfig run = named("wait");
-  const SlowDisk slow(run.output);
+  const SlowDisk slow;
   train(run);
   double waited_s = 0;
   for (const auto& row : metrics_of(run.output)) waited_s += row.value("save_waited_s", 0.0);
@@ -126,7 +162,7 @@ TEST_F(BackgroundSave, ThatIsSkippedIsToldAndTheOthersAreRight) {
   config::RunConfig run = named("skip");
   run.checkpoint.when_busy = config::WhenBusy::kSkip;
   run.checkpoint.keep_best = true;  // is never skipped
-  const SlowDisk slow(run.output);
+  const SlowDisk slow;
   testing::internal::CaptureStderr();
   train(run);
   const std::string log = testing::internal::GetCapturedStderr();
@@ -165,14 +201,16 @@ TEST_F(BackgroundSave, WithoutASnapshotIsTorn) {
     Stream stream;
     snapshot.take(stream, stepping.trainer());
     {
-      const SlowDisk slow(run.output);
+      HeldDisk held;
       checkpoint::BackgroundSaver saver(comm::make_alone("save"));
       saver.start({run.output,
                    3,
                    with_snapshot ? snapshot.shards() : train::shards_to_save(stepping.trainer()),
                    to_json(stepping.record(), run),
                    {}});
+      held.wait_until_held();
       stepping.steps(5);
+      held.let_go();
       saver.wait();
     }
     EXPECT_EQ(differing_tensors(state_of(run.output, 3), state_of(expected.string(), 3)).empty(),
