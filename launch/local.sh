@@ -18,7 +18,7 @@
 # Exit code: that of lckv; 2: the command line is wrong.
 set -euo pipefail
 me=local.sh
-home=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+home=$(dirname "$(dirname "$(realpath "${BASH_SOURCE[0]}")")") # also where a link names the script
 # shellcheck source=launch/common.sh
 source "$home/launch/common.sh"
 

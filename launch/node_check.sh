@@ -20,7 +20,7 @@
 #   LCKV_CHECK_TIMEOUT_S   300                   seconds after which a check without an answer has failed
 set -euo pipefail
 me=node_check
-home=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+home=$(dirname "$(dirname "$(realpath "${BASH_SOURCE[0]}")")") # also where a link names the script
 # shellcheck source=launch/common.sh
 source "$home/launch/common.sh"
 

@@ -6,7 +6,7 @@
 #   --dry-run   print the commands, and do nothing
 #   BUILD_DIR   another folder than build/
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/.."
 me=quickstart.sh
 home=$PWD
 # shellcheck source=launch/common.sh

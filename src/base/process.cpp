@@ -1,5 +1,6 @@
 #include "lckv/base/process.h"
 
+#include <array>
 #include <cstdlib>
 #include <fstream>
 #include <string>
@@ -26,6 +27,12 @@ int64_t resident_bytes() { return status_field_bytes("VmRSS"); }
 int64_t peak_resident_bytes() { return status_field_bytes("VmHWM"); }
 
 void reset_peak_resident() { std::ofstream("/proc/self/clear_refs") << "5"; }
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "host";
+  return name.data();
+}
 
 int usable_cores() {
   cpu_set_t mask;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace lckv {
 
@@ -10,6 +11,9 @@ int64_t resident_bytes();
 int64_t peak_resident_bytes();
 /// The peak counts from now on (Linux; elsewhere nothing happens).
 void reset_peak_resident();
+
+/// What this machine calls itself; "host" when it does not say.
+std::string host_name();
 
 /// Cores that this process may run on (its affinity mask, not the machine).
 int usable_cores();

@@ -30,9 +30,10 @@ class AtomicFolder {
   const std::filesystem::path& path() const { return path_; }
 
   /// Call once, when every file in it has been synced. Throws IoError; when that happens after the
-  /// rename (the folder above cannot be synced), the new folder stands, whole, and the old one beside
-  /// it at building_path() or replaced_path(): a power cut may still give that its name back. The
-  /// next writer removes it. What cannot be removed of the old one stays there too, with a warning.
+  /// rename (the folder above cannot be synced), the new folder stands, whole, and the old one
+  /// beside it at building_path() or replaced_path(): a power cut may still give that its name
+  /// back. The next writer removes it. What cannot be removed of the old one stays there too, with
+  /// a warning.
   void commit();
 
  private:

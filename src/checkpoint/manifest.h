@@ -54,8 +54,8 @@ Manifest read_manifest(const std::filesystem::path& state_folder);
 
 /// The name of a piece inside its file: the tensor's, with the slice unless that is all of it.
 std::string piece_name(const std::string& tensor, const Shape& global_shape, const Slice& slice);
-/// Throws DataError starting with `place` when pieces of a tensor overlap, reach outside of it or do
-/// not cover it, lie outside of their file, or share bytes there.
+/// Throws DataError starting with `place` when pieces of a tensor overlap, reach outside of it or
+/// do not cover it, lie outside of their file, or share bytes there.
 void require_covered(const Manifest& manifest, const std::string& place);
 
 /// A hash as the manifest and messages spell it: 16 hexadecimal digits.

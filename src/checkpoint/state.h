@@ -26,8 +26,8 @@ namespace lckv::checkpoint {
 /// Returns when everything is on the disk. Throws on every rank when any failed (as AgreedError in
 /// a group of several) and leaves no temporary then: IoError; DataError when trainer_state_json is
 /// no object; InternalError when the shards leave holes or overlap. When the last fsync is what
-/// fails, after the rename, the new state stands, whole, all the same; and one of the same step that
-/// it replaced stays beside it as a temporary, until a later save.
+/// fails, after the rename, the new state stands, whole, all the same; and one of the same step
+/// that it replaced stays beside it as a temporary, until a later save.
 std::filesystem::path save_state(comm::Communicator& group, const std::filesystem::path& run_folder,
                                  int64_t step, std::span<const Shard> shards,
                                  const std::string& trainer_state_json);

@@ -20,10 +20,10 @@ struct StateFolder {
 /// (replaced_path) is among them. Throws IoError.
 std::vector<StateFolder> list_state_folders(const std::filesystem::path& run_folder);
 
-/// Tidies up after killed saves and removals: a state without a name gets it back, then `step-*.tmp`
-/// goes. What cannot be removed (a file that somebody reads on a network file system) is named by
-/// log_warning and stays: it harms nobody. Throws IoError when the folder cannot be listed or synced,
-/// or a name not be given back.
+/// Tidies up after killed saves and removals: a state without a name gets it back, then
+/// `step-*.tmp` goes. What cannot be removed (a file that somebody reads on a network file system)
+/// is named by log_warning and stays: it harms nobody. Throws IoError when the folder cannot be
+/// listed or synced, or a name not be given back.
 void remove_unfinished_states(const std::filesystem::path& run_folder);
 
 }  // namespace lckv::checkpoint

@@ -16,8 +16,8 @@ namespace lckv::checkpoint {
 /// time.
 class StateReader {
  public:
-  /// Reads the manifest alone; files are opened when a piece of them is needed. Throws DataError for
-  /// what FORMAT.md 1.3 refuses in a manifest, holes between pieces included; IoError.
+  /// Reads the manifest alone; files are opened when a piece of them is needed. Throws DataError
+  /// for what FORMAT.md 1.3 refuses in a manifest, holes between pieces included; IoError.
   explicit StateReader(const std::filesystem::path& state_folder);
 
   const std::filesystem::path& path() const { return path_; }
@@ -31,8 +31,8 @@ class StateReader {
 
   /// The elements of `slice`.
   ///
-  ///   to   out   of the slice's shape, host memory, contiguous; converted when its dtype is another
-  ///              floating one than the saved
+  ///   to   out   of the slice's shape, host memory, contiguous; converted when its dtype is
+  ///              another floating one than the saved
   ///
   /// A piece that lies in the slice whole is compared with its checksum; `to` is unspecified when
   /// that fails. Throws DataError naming file and tensor; IoError.

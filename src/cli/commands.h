@@ -40,8 +40,8 @@ struct RunFileArgs {
 
 struct PlanArgs {
   RunFileArgs run;
-  std::string svg;  // file for the picture; "": none
-  int ranks = 0;    // of a grid to plan for; 0: parallel.tensor times parallel.data (auto: 1)
+  std::optional<std::string> svg;  // file for the picture
+  int ranks = 0;  // of a grid to plan for; 0: parallel.tensor times parallel.data (auto: 1)
 };
 
 struct EvalArgs {

@@ -5,6 +5,7 @@
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/atomic_file.h"
 #include "lckv/cli/commands.h"
+#include "lckv/cli/output_name.h"
 #include "lckv/config/load.h"
 #include "lckv/model/flops.h"
 #include "lckv/model/memory_report.h"
@@ -86,6 +87,7 @@ int planned_ranks(const PlanArgs& args, const config::ParallelConfig& parallel) 
 }  // namespace
 
 ExitCode run_plan(const PlanArgs& args) {
+  if (args.svg) require_output(*args.svg, "--svg");
   const config::RunConfig config = config::load_run(args.run.config, args.run.overrides);
   comm::Communicators ranks =
       train::planned_grid(config, planned_ranks(args, config.parallel), /*rank=*/0);
@@ -95,7 +97,7 @@ ExitCode run_plan(const PlanArgs& args) {
   const model::Dims d = model::make_dims(config.model, micro.B, config.data.sequence_tokens);
   const model::Plan plan = model::build_plan(layers, static_cast<int>(config.model.forward_passes),
                                              static_cast<int>(config.model.backward_passes));
-  if (!args.svg.empty()) checkpoint::write_file_atomically(args.svg, model::draw_svg(plan));
+  if (args.svg) checkpoint::write_file_atomically(*args.svg, model::draw_svg(plan));
   fmt::print("{}\n", model::draw(plan));
   print_parameters(model::make_parameter_table(config.model), layers, d);
   print_flops(plan, d);

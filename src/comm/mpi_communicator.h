@@ -9,8 +9,8 @@
 
 namespace lckv::comm {
 
-/// Over MPI. Blocking and started calls have an MPI communicator each, so that they may overtake one
-/// another. Views in a device's memory are staged in pinned host memory: the host waits for the
+/// Over MPI. Blocking and started calls have an MPI communicator each, so that they may overtake
+/// one another. Views in a device's memory are staged in pinned host memory: the host waits for the
 /// stream, and started calls run at once.
 class MpiCommunicator : public Communicator {
  public:

@@ -9,6 +9,7 @@
 
 #include <unistd.h>
 
+#include "lckv/base/process.h"
 #include "lckv/base/text.h"
 #include "lckv/comm/launch.h"
 #include "lckv/comm/mailbox.h"
@@ -47,12 +48,6 @@ std::string library_version() {
   int length = 0;
   MPI_Get_library_version(text, &length);
   return split(split(text, '\n')[0], ',')[0];
-}
-
-std::string host_name() {
-  char name[256] = "";
-  gethostname(name, sizeof(name) - 1);
-  return name;
 }
 
 void require_all(const Launch& launch, int size) {

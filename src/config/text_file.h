@@ -4,8 +4,8 @@
 
 namespace lckv::config {
 
-/// The whole file. Throws IoError naming the path and the reason, also when it has more than 64 MiB,
-/// as a device may.
+/// The whole file. Throws IoError naming the path and the reason, also when it has more than 64
+/// MiB, as a device may.
 std::string read_text_file(const std::string& path);
 
 }  // namespace lckv::config

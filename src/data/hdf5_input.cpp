@@ -14,8 +14,8 @@ namespace {
 
 constexpr size_t kMaxTextBytes = 4096;
 constexpr std::string_view kSignature = "\x89HDF\r\n\x1a\n";
-// That of HDF5 1.10, which puts headers and indexes under checksums. The library trusts older files,
-// to the point of writing outside of its memory when they are damaged.
+// That of HDF5 1.10, which puts headers and indexes under checksums. The library trusts older
+// files, to the point of writing outside of its memory when they are damaged.
 constexpr int kSuperblockVersion = 3;
 
 }  // namespace

@@ -3,7 +3,8 @@
 #include "lckv/data/hf_tokenizer_file.h"
 #include "lckv/data/json_place.h"
 
-// Included by the .cpp files that read a tokenizer.json alone. All throw DataError naming the place.
+// Included by the .cpp files that read a tokenizer.json alone. All throw DataError naming the
+// place.
 
 namespace lckv::data {
 

@@ -105,8 +105,8 @@ struct HfTokenizerFile {
 /// Throws DataError as huggingface_tokenizer() says.
 HfTokenizerFile read_hf_tokenizer_file(std::string json, const std::string& origin);
 
-/// bos_token and eos_token of a tokenizer_config.json. Throws DataError when it is malformed or they
-/// are no tokens of `file`.
+/// bos_token and eos_token of a tokenizer_config.json. Throws DataError when it is malformed or
+/// they are no tokens of `file`.
 DocumentIds document_ids_of_config(const std::string& json, const std::string& origin,
                                    const HfTokenizerFile& file);
 

@@ -12,8 +12,9 @@
 
 namespace lckv::data {
 
-/// A value of a JSON file that knows where it stands: "tokenizer.json: $.model.vocab". Its accessors
-/// throw DataError naming file, place, what was expected and what is there. Does not own the value.
+/// A value of a JSON file that knows where it stands: "tokenizer.json: $.model.vocab". Its
+/// accessors throw DataError naming file, place, what was expected and what is there. Does not own
+/// the value.
 class JsonPlace {
  public:
   JsonPlace(const nlohmann::json& value, std::string place)

@@ -85,10 +85,10 @@ struct DocumentIds {
 std::shared_ptr<const Tokenizer> huggingface_tokenizer(std::string json, const std::string& origin,
                                                        const DocumentIds& beside);
 
-/// `spec` is "bytes"; the path of a SentencePiece .model file, of a Hugging Face tokenizer.json (any
-/// name in .json; bos_token and eos_token of a tokenizer_config.json beside it count) or of a token
-/// store (.h5), whose own tokenizer is taken; or a folder that holds tokenizer.model or, where it
-/// does not, tokenizer.json. Throws IoError (no such file), DataError (not a tokenizer).
+/// `spec` is "bytes"; the path of a SentencePiece .model file, of a Hugging Face tokenizer.json
+/// (any name in .json; bos_token and eos_token of a tokenizer_config.json beside it count) or of a
+/// token store (.h5), whose own tokenizer is taken; or a folder that holds tokenizer.model or,
+/// where it does not, tokenizer.json. Throws IoError (no such file), DataError (not a tokenizer).
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& spec);
 
 }  // namespace lckv::data

@@ -13,8 +13,8 @@ namespace lckv::eval {
 
 namespace {
 
-// Every row of a tree brings two edges or fewer, and each edge has a line of as many entries as a row
-// has tokens in the cache's table.
+// Every row of a tree brings two edges or fewer, and each edge has a line of as many entries as a
+// row has tokens in the cache's table.
 constexpr int64_t kEdgesPerRow = 2;
 constexpr int64_t kMostRows = 1024, kFewestRows = 32;
 constexpr int64_t kMostEntries = int64_t{4} << 20;

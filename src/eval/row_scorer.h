@@ -17,9 +17,9 @@
 
 namespace lckv::eval {
 
-/// Log-probabilities of continuations. Rows of all lengths share a forward without padding, and what
-/// rows begin with in common is computed once: exact also for iterated passes, because all rows of a
-/// tree make every pass together (spec/evaluation.md 7.3).
+/// Log-probabilities of continuations. Rows of all lengths share a forward without padding, and
+/// what rows begin with in common is computed once: exact also for iterated passes, because all
+/// rows of a tree make every pass together (spec/evaluation.md 7.3).
 class RowScorer {
  public:
   struct Options {

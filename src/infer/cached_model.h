@@ -57,9 +57,9 @@ class CachedModel {
   CachedModel& operator=(const CachedModel&) = delete;
   void prepare(Stream& stream);
 
-  /// Computes tokens that have a place in the cache but no keys and values yet. A sequence may stand
-  /// in one entry only; one that shares its beginning with another (KvCache::share) may be computed
-  /// in the same call as that, and gives its own tokens alone.
+  /// Computes tokens that have a place in the cache but no keys and values yet. A sequence may
+  /// stand in one entry only; one that shares its beginning with another (KvCache::share) may be
+  /// computed in the same call as that, and gives its own tokens alone.
   ///
   ///   wanted   rows of the call, counted through all entries, in ascending order: their outputs
   ///            are computed

@@ -24,7 +24,8 @@ std::vector<LayerSpec> make_layer_specs(const std::string& layer_types, int laye
 /// Whether every layer reads itself with the full ordinary mask: the model is a plain Llama.
 bool is_plain_llama(const std::vector<LayerSpec>& layers);
 
-/// Whether layers read keys and values of higher ones, so that passes of them lead to a fixed point.
+/// Whether layers read keys and values of higher ones, so that passes of them lead to a fixed
+/// point.
 bool is_iterated(const config::ModelConfig& config);
 
 }  // namespace lckv::model

@@ -76,8 +76,8 @@ Plan unroll(const std::vector<LayerSpec>& layers, const std::vector<Segment>& se
             int b, const PlanOptions& options);
 
 /// Removes what the output does not depend on: clears runs_block and writes_kv where nothing reads
-/// the result, then drops empty cells. A part of a cell stays only if a live part, or a cache, reads
-/// it.
+/// the result, then drops empty cells. A part of a cell stays only if a live part, or a cache,
+/// reads it.
 Plan drop_unread(const Plan& plan, const PlanOptions& options = {});
 
 /// Points query_from (and, when asked, query_grad_to) of repeated visits with one input at the

@@ -15,8 +15,8 @@ class Buffer {
   Buffer() = default;
   explicit Buffer(int64_t bytes, Device device = {});
   Buffer(DType dtype, const Shape& shape, Device device = {});
-  /// Host memory that `device` copies to and from: pinned when it is a GPU, so that copies run while
-  /// the host goes on.
+  /// Host memory that `device` copies to and from: pinned when it is a GPU, so that copies run
+  /// while the host goes on.
   static Buffer staging(DType dtype, const Shape& shape, Device device);
 
   View view() const { return view_; }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "lckv/base/error.h"
+#include "lckv/base/process.h"
 #include "lckv/base/text.h"
 #include "lckv/base/write_all.h"
 #include "lckv/train/event_message.h"
@@ -49,12 +50,6 @@ int64_t seconds_for_name(const fs::path& folder) {
     seconds = std::max(seconds, seconds_in_name(entry.path().filename().string()) + 1);
   }
   return seconds;
-}
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  if (gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "host";
-  return name.data();
 }
 
 fs::path new_path(const fs::path& folder) {

@@ -288,9 +288,9 @@ class Run {
     if (!position_.validation_due) save();
   }
 
-  /// Scores the state on the validation data and the tasks, if there are any. Whether the validation
-  /// loss fell below all before. When a stop request comes in between, both stay due and a continued
-  /// run begins with them.
+  /// Scores the state on the validation data and the tasks, if there are any. Whether the
+  /// validation loss fell below all before. When a stop request comes in between, both stay due and
+  /// a continued run begins with them.
   bool evaluate(bool on_validation, bool on_tasks) {
     on_validation = on_validation && inputs_->validation;
     on_tasks = on_tasks && evaluation_ && !evaluation_->tasks.empty();

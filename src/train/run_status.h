@@ -16,11 +16,11 @@ namespace lckv::train {
 /// call does nothing.
 ///
 /// A thread of its own writes: at once when the state changes, at most once a second when anything
-/// else does, every few seconds in any case, so that training never waits for a disk, however slow, and a
-/// reader sees from `updated` that the process lives. The file is replaced as a whole (temporary,
-/// rename) and never torn for a reader; it is not synced to the disk, since a page that a power cut
-/// takes away says nothing that is still true. A disk that fails costs one warning, and is tried
-/// again.
+/// else does, every few seconds in any case, so that training never waits for a disk, however slow,
+/// and a reader sees from `updated` that the process lives. The file is replaced as a whole
+/// (temporary, rename) and never torn for a reader; it is not synced to the disk, since a page that
+/// a power cut takes away says nothing that is still true. A disk that fails costs one warning, and
+/// is tried again.
 ///
 /// Calls may come from any thread. After a final state everything is ignored: the first one counts.
 class RunStatus {
@@ -58,8 +58,8 @@ class RunStatus {
   ///
   ///   message   finished: ""; stopped: StopWatcher::reason(); failed: the error
   void end(RunState final_state, const std::string& message);
-  /// Runs `work`; what it throws goes on after end(kFailed) with its message. Before begin() the page
-  /// of the run that has ended here stands again instead, if there was one: it is still true.
+  /// Runs `work`; what it throws goes on after end(kFailed) with its message. Before begin() the
+  /// page of the run that has ended here stands again instead, if there was one: it is still true.
   void guard(const std::function<void()>& work);
 
  private:

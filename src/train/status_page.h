@@ -45,8 +45,9 @@ bool is_final(RunState state);
 ///                        fixed point of the iterated layers where that is computed
 ///   best                 {step, loss, exact} of the lowest validation loss, which is the exact one
 ///                        where that is computed
-///   health               {skipped_updates, spikes, slowest_rank, messages}: counts of this process;
-///                        {rank, age_s}, the rank that was heard of longest ago; the newest warnings
+///   health               {skipped_updates, spikes, slowest_rank, messages}: counts of this
+///                        process; {rank, age_s}, the rank that was heard of longest ago; the
+///                        newest warnings
 ///
 /// A page whose state is not final but that was updated more than a minute ago is that of a dead
 /// run; on its host the missing pid tells at once. One that is updated, but progressed long ago,

@@ -6,6 +6,7 @@
 #include "lckv/cli/command_options.h"
 #include "lckv/cli/help_text.h"
 #include "lckv/cli/parse.h"
+#include "lckv/test_support/shell_words.h"
 
 // What lckv says of itself is true: the examples of --help are command lines that its parser takes.
 
@@ -14,28 +15,9 @@ namespace {
 
 using testing::HasSubstr;
 
-/// The words of a command line as a shell would cut it, quotes removed, up to a redirection.
-std::vector<std::string> words_of(const std::string& line) {
-  std::vector<std::string> words;
-  std::string word;
-  char quote = 0;
-  for (const char c : line + " ") {
-    if (quote != 0 ? c == quote : c == '\'' || c == '"') {
-      quote = quote != 0 ? 0 : c;
-    } else if (quote == 0 && c == ' ') {
-      if (word == ">") break;
-      if (!word.empty()) words.push_back(word);
-      word.clear();
-    } else {
-      word += c;
-    }
-  }
-  return words;
-}
-
 /// The error of parsing an example, "" when there is none. A launcher before lckv is passed over.
 std::string refusal(const std::string& line) {
-  const std::vector<std::string> words = words_of(line);
+  const std::vector<std::string> words = test::words_of(line);
   std::vector<const char*> argv;
   for (const std::string& word : words) {
     if (!argv.empty() || word == "lckv") argv.push_back(word.c_str());

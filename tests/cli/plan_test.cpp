@@ -29,5 +29,12 @@ TEST(PlanCommand, SaysWhereThePictureCouldNotBeWritten) {
   EXPECT_THAT(outcome.output, HasSubstr("no_such_folder"));
 }
 
+TEST(PlanCommand, RefusesAPictureWithoutAName) {
+  const std::string run = tiny_run_file(fresh_folder("plan_svg_unnamed"));
+  const Outcome outcome = run_lckv("plan " + run + " --svg ''");
+  EXPECT_EQ(outcome.exit_code, 3) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("--svg: must not be empty"));
+}
+
 }  // namespace
 }  // namespace lckv::test

@@ -39,8 +39,8 @@ inline Outcome run_lckv(const std::string& arguments, const std::string& prefix 
   return run_shell(prefix + " " + LCKV_BINARY + " " + arguments);
 }
 
-/// Starts the program, sends it `signal` once `ready()` holds (looked at every few milliseconds), waits
-/// for its end. Exit code 128 + n when signal n killed it.
+/// Starts the program, sends it `signal` once `ready()` holds (looked at every few milliseconds),
+/// waits for its end. Exit code 128 + n when signal n killed it.
 inline Outcome run_and_signal(const std::string& arguments, int signal,
                               const std::function<bool()>& ready,
                               const std::filesystem::path& log) {

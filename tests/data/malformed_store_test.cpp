@@ -16,8 +16,8 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-/// A store of 3 tokens in one document, made by HDF5 itself; its parts can be left out and made by the
-/// test.
+/// A store of 3 tokens in one document, made by HDF5 itself; its parts can be left out and made by
+/// the test.
 class MalformedStore : public testing::Test {
  protected:
   MalformedStore() : path_(folder_.path("t.h5")) {}

@@ -5,6 +5,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "lckv/test_support/shell_words.h"
+
 namespace lckv::docs {
 
 namespace {
@@ -98,34 +100,8 @@ std::vector<ShownCommand> shown_commands(const std::string& document) {
   return commands;
 }
 
-std::vector<std::string> words_of(std::string_view command) {
-  std::vector<std::string> words;
-  std::string word;
-  bool inside = false;
-  char quote = 0;
-  const auto end_word = [&] {
-    if (inside) words.push_back(word);
-    word.clear();
-    inside = false;
-  };
-  for (const char c : command) {
-    if (quote == 0 && (c == '>' || c == '|' || c == ';')) break;
-    if (quote != 0 ? c == quote : c == '"' || c == '\'') {
-      quote = quote == 0 ? c : 0;
-      inside = true;
-    } else if (quote == 0 && c == ' ') {
-      end_word();
-    } else {
-      word += c;
-      inside = true;
-    }
-  }
-  end_word();
-  return words;
-}
-
 std::vector<std::string> lckv_words(const std::string& command) {
-  std::vector<std::string> words = words_of(command);
+  std::vector<std::string> words = test::words_of(command);
   size_t at = 0;
   while (at < words.size() && words[at] != "lckv" && words[at] != "build/lckv") ++at;
   return {words.begin() + static_cast<std::ptrdiff_t>(at), words.end()};

@@ -23,9 +23,7 @@ const std::vector<std::string>& documents();
 /// begin with a program of ours, or one that starts them.
 std::vector<ShownCommand> shown_commands(const std::string& document);
 
-/// A command's words as a shell would split them, up to a redirection or pipe; the program `lckv`
-/// and what follows it, or nothing where it does not stand there.
-std::vector<std::string> words_of(std::string_view command);
+/// The words of a command from the program `lckv` on, or none where it does not stand there.
 std::vector<std::string> lckv_words(const std::string& command);
 
 /// What stands between single backquotes, outside of blocks of code.

@@ -45,7 +45,7 @@ TEST(Documents, ACommandLineWithAnOptionThatThereIsNotIsFound) {
 }
 
 TEST(Documents, BlocksAreReadAsAShellReadsThem) {
-  EXPECT_EQ(words_of("a \"b c\" --d='e f' > out"),
+  EXPECT_EQ(lckv::test::words_of("a \"b c\" --d='e f' > out"),
             (std::vector<std::string>{"a", "b c", "--d=e f"}));
   EXPECT_EQ(lckv_words("FOO=1 mpirun -n 2 build/lckv plan x"),
             (std::vector<std::string>{"build/lckv", "plan", "x"}));
@@ -64,7 +64,8 @@ TEST(Documents, EveryPathThatTheyNameExists) {
   for (const std::string& document : documents()) {
     std::vector<Quoted> named = quoted(document);
     for (const ShownCommand& command : shown_commands(document)) {
-      for (const std::string& word : words_of(command.text)) named.push_back({command.place, word});
+      for (const std::string& word : lckv::test::words_of(command.text))
+        named.push_back({command.place, word});
     }
     for (const Quoted& name : named) {
       const std::string first = name.text.substr(0, name.text.find(' '));

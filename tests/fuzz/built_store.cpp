@@ -63,8 +63,8 @@ bool is_number(hid_t type) {
   return H5Tget_class(type) == H5T_INTEGER || H5Tget_class(type) == H5T_FLOAT;
 }
 
-/// What to write values of the type `right` as, into a file that has `type`: HDF5 converts numbers, of
-/// anything else the bytes are as good as others.
+/// What to write values of the type `right` as, into a file that has `type`: HDF5 converts numbers,
+/// of anything else the bytes are as good as others.
 hid_t memory_type(hid_t right, hid_t type) {
   return is_number(right) && is_number(type) ? right : type;
 }

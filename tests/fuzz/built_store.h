@@ -24,7 +24,8 @@ enum class Fault : uint8_t {
 };
 
 /// A token store drawn from fuzz input, written with HDF5 itself: true content, then at most three
-/// faults, row counts that may promise more than was written, and damaged bytes of the finished file.
+/// faults, row counts that may promise more than was written, and damaged bytes of the finished
+/// file.
 class BuiltStore {
  public:
   explicit BuiltStore(FuzzedDataProvider& input);

@@ -10,8 +10,8 @@
 
 namespace lckv::fuzz {
 
-/// Changes one value of the JSON, or the members of one object or array: byte by byte, hardly ever is
-/// a number, a name or a list exchanged for another that is JSON still.
+/// Changes one value of the JSON, or the members of one object or array: byte by byte, hardly ever
+/// is a number, a name or a list exchanged for another that is JSON still.
 void mutate(nlohmann::ordered_json& json, Dice& dice);
 
 /// What LLVMFuzzerCustomMutator does for an input of `head_bytes` and a JSON text: mutate(), then

@@ -1,9 +1,9 @@
 // Text to checkpoint::parse_manifest. The first byte says what the rest is:
 //   c      a manifest without its checksum: the right one is put into it
 //   other  the whole text
-// An accepted manifest is written and read again, and used to read the files of a state of two ranks
-// that lies beside it (rank-00000.safetensors, rank-00001.safetensors; corpus/manifest/state is its
-// own manifest).
+// An accepted manifest is written and read again, and used to read the files of a state of two
+// ranks that lies beside it (rank-00000.safetensors, rank-00001.safetensors; corpus/manifest/state
+// is its own manifest).
 #include <algorithm>
 #include <optional>
 #include <string>

@@ -1,6 +1,6 @@
-// Text to config::parse_run. Lines of the input that start with "--set " are overrides, what follows a
-// line "--from" is the config.json that model.from names when it is the file 1000 of this process.
-// An accepted run is checked, written as YAML and as config.json, and read again.
+// Text to config::parse_run. Lines of the input that start with "--set " are overrides, what
+// follows a line "--from" is the config.json that model.from names when it is the file 1000 of this
+// process. An accepted run is checked, written as YAML and as config.json, and read again.
 #include <optional>
 #include <string>
 #include <vector>

@@ -1,7 +1,7 @@
 // Bytes to checkpoint::SafetensorsFile. The first one says what the rest is:
 //   f      a whole file
-//   other  number of data bytes (2 bytes, little-endian), then the header's text: its length and some
-//          data are put around it, so that a longer header is still a file
+//   other  number of data bytes (2 bytes, little-endian), then the header's text: its length and
+//          some data are put around it, so that a longer header is still a file
 // What is accepted is read whole, in every floating dtype, in slices, written again and compared.
 #include <algorithm>
 #include <cmath>

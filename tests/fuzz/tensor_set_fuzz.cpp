@@ -1,5 +1,6 @@
-// Text to checkpoint::TensorSet as model.safetensors.index.json, in a folder that holds one.safetensors
-// (tensors a, b), two.safetensors (c) and a sub-folder sub with a file three.safetensors (c).
+// Text to checkpoint::TensorSet as model.safetensors.index.json, in a folder that holds
+// one.safetensors (tensors a, b), two.safetensors (c) and a sub-folder sub with a file
+// three.safetensors (c).
 #include <optional>
 #include <vector>
 

@@ -1,9 +1,10 @@
-// A token store built by HDF5 from the input (built_store.h) to data::TokenStore. A sound one is read
-// and equals what was put in, a damaged one is refused or equals it, a wrong one is refused by the time
-// it is verified; what is opened is read in every way.
+// A token store built by HDF5 from the input (built_store.h) to data::TokenStore. A sound one is
+// read and equals what was put in, a damaged one is refused or equals it, a wrong one is refused by
+// the time it is verified; what is opened is read in every way.
 //
-// Bytes made up without HDF5 are of no use: files without checksums, of HDF5 1.8, crash libhdf5 1.10.8
-// within seconds (the reader refuses them by their ninth byte), and with checksums hardly any is read.
+// Bytes made up without HDF5 are of no use: files without checksums, of HDF5 1.8, crash libhdf5
+// 1.10.8 within seconds (the reader refuses them by their ninth byte), and with checksums hardly
+// any is read.
 #include <algorithm>
 #include <optional>
 #include <vector>

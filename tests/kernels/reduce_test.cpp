@@ -126,7 +126,8 @@ TEST_P(Reduce, EveryInstructionSetSumsInTheSameOrder) {
   const Buffer x = random_tensor(dtype(), {10007}, 1);
   const double here = sum(x.view());
   ops::baseline::table().sum(stream_, total_.view(), x.view(), GradMode::kOverwrite);
-  // A GPU has an order of its own: any two orders of a sum of n terms differ by n eps of their sizes.
+  // A GPU has an order of its own: any two orders of a sum of n terms differ by n eps of their
+  // sizes.
   const bool is_cpu = kernels().name != std::string_view("cuda");
   double sizes = 0;
   for (const double value : values_of(x.view())) sizes += std::fabs(value);

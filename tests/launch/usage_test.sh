@@ -36,6 +36,8 @@ expect() {
 for script in local.sh node_check.sh quickstart.sh slurm_train.sbatch slurm_eval.sbatch; do
   expect 0 -- bash "$launch/$script" --help
   expect 2 "see --help" bash "$launch/$script" --no-such-option
+  ln -s "$launch/$script" "$work/link to $script"
+  expect 2 "see --help" bash "$work/link to $script" --no-such-option
 done
 
 # ---------------------------------------------------------------- local.sh

@@ -38,7 +38,8 @@ inline std::vector<const ops::KernelTable*> kernel_tables() {
 
 /// One body over all dtypes and instruction sets:
 ///   class Rope : public test::KernelTest {};
-///   INSTANTIATE_TEST_SUITE_P(Kernels, Rope, test::every_dtype_and_table(), test::kernel_case_name);
+///   INSTANTIATE_TEST_SUITE_P(Kernels, Rope, test::every_dtype_and_table(),
+///                            test::kernel_case_name);
 class KernelTest : public testing::TestWithParam<std::tuple<DType, const ops::KernelTable*>> {
  protected:
   DType dtype() const { return std::get<0>(GetParam()); }

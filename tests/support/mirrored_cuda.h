@@ -11,8 +11,8 @@
 #include "lckv/tensor/cuda_runtime.h"
 #include "lckv/tensor/transfer.h"
 
-// The CUDA kernels for tests that are written for host memory: every view of a call is copied to the
-// GPU, with the bytes between its rows and what other views share of it, and back afterwards.
+// The CUDA kernels for tests that are written for host memory: every view of a call is copied to
+// the GPU, with the bytes between its rows and what other views share of it, and back afterwards.
 namespace lckv::test {
 
 /// Whether there is a GPU. LCKV_REQUIRE_CUDA=1 makes its absence an error, lest all is skipped

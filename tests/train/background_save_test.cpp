@@ -11,7 +11,7 @@
 #include "lckv/base/log.h"
 #include "lckv/checkpoint/background_saver.h"
 #include "lckv/checkpoint/file_calls.h"
-#include "lckv/train/run.h"
+#include "lone_run.h"
 #include "run_metrics.h"
 #include "saved_state.h"
 #include "stepping_run.h"
@@ -24,8 +24,6 @@ namespace lckv::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-const std::atomic<bool> kNeverStop{false};
 
 int64_t steps_told(const std::string& output) {
   int64_t steps = 0;
@@ -45,8 +43,8 @@ class SlowDisk {
   checkpoint::ScopedFileCallHook hook_{on_call};
 };
 
-/// Holds the first state that the run of `output` begins to write, that of `step`, until the run has
-/// done three more steps, or a minute is over, in which it did not.
+/// Holds the first state that the run of `output` begins to write, that of `step`, until the run
+/// has done three more steps, or a minute is over, in which it did not.
 class DiskThatWaitsForSteps {
  public:
   DiskThatWaitsForSteps(std::string output, int64_t step)
@@ -113,16 +111,11 @@ class BackgroundSave : public testing::Test {
     return run;
   }
 
-  static void train(const config::RunConfig& run) {
-    comm::World world = comm::World::alone();
-    train::run_training(world, run, kNeverStop);
-  }
-
   /// The run whose states all are written at once.
   std::string saved_at_once() const {
     config::RunConfig run = named("at-once");
     run.checkpoint.asynchronous = false;
-    train(run);
+    train_alone(run);
     return run.output;
   }
 
@@ -137,7 +130,7 @@ TEST_F(BackgroundSave, HoldsTheBytesOfASynchronousOneAlthoughTrainingGoesOn) {
   const std::string expected = saved_at_once();
   const config::RunConfig run = named("beside");
   const DiskThatWaitsForSteps disk(run.output, run.checkpoint.every_steps);
-  train(run);
+  train_alone(run);
   EXPECT_GE(disk.steps_meanwhile(), 3);
   for (const int64_t step : {20, 40}) {
     EXPECT_EQ(state_difference(state_of(run.output, step), state_of(expected, step)), "");
@@ -148,7 +141,7 @@ TEST_F(BackgroundSave, ThatIsToWaitForTheOneBeforeIsNeverLeftOut) {
   const std::string expected = saved_at_once();
   const config::RunConfig run = named("wait");
   const SlowDisk slow;
-  train(run);
+  train_alone(run);
   double waited_s = 0;
   for (const auto& row : metrics_of(run.output)) waited_s += row.value("save_waited_s", 0.0);
   EXPECT_GT(waited_s, 0);
@@ -164,7 +157,7 @@ TEST_F(BackgroundSave, ThatIsSkippedIsToldAndTheOthersAreRight) {
   run.checkpoint.keep_best = true;  // is never skipped
   const SlowDisk slow;
   testing::internal::CaptureStderr();
-  train(run);
+  train_alone(run);
   const std::string log = testing::internal::GetCapturedStderr();
   std::ifstream file(run.output + "/status.json");
   const std::string status((std::istreambuf_iterator<char>(file)), {});

@@ -28,8 +28,8 @@ TEST_P(Bench, MeasuresTheMemoryThatThePlanForetold) {
       bench_training(world, run, {.steps = 1, .warmup_steps = 1, .gemm_s = 0.01});
   const RankBench& own = result.own();
   EXPECT_GT(own.planned_bytes, 150 << 20);
-  // The plan leaves out the kernels' scratch, which is counted: megabytes where oneDNN multiplies bf16
-  // without AMX. What else there is, generated code and allocators, is small.
+  // The plan leaves out the kernels' scratch, which is counted: megabytes where oneDNN multiplies
+  // bf16 without AMX. What else there is, generated code and allocators, is small.
   EXPECT_NEAR(double(own.measured_bytes - own.scratch_bytes), double(own.planned_bytes),
               0.05 * double(own.planned_bytes))
       << "kernel scratch: " << own.scratch_bytes;

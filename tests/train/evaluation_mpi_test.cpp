@@ -49,7 +49,7 @@ void expect_equal_scores(const std::string& actual, const std::string& expected)
 TEST_F(EvaluationOnGrid, GivesTheScoresOfOneProcess) {
   const config::RunConfig run = shared_evaluated_run("evaluation");
   const std::string alone = run.output + "-alone";
-  train_alone(run, alone);
+  train_on_first_rank(run, alone);
   for (const bool sequence_parallel : {false, true}) {
     for (int tp = 1; tp <= std::min(4, world().size()); tp *= 2) {
       if (tp == 1 && sequence_parallel) continue;

@@ -6,7 +6,7 @@
 
 #include "evaluated_run.h"
 #include "lckv/base/log.h"
-#include "lckv/train/run.h"
+#include "lone_run.h"
 #include "saved_state.h"
 
 // Evaluation inside training: what it writes, what it may not change, and when it refuses to start.
@@ -15,15 +15,9 @@ namespace lckv::train {
 namespace {
 
 namespace fs = std::filesystem;
+using test::train_alone;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-const std::atomic<bool> kNeverStop{false};
-
-RunResult train_alone(const config::RunConfig& run, const std::atomic<bool>& stop = kNeverStop) {
-  comm::World world = comm::World::join();
-  return run_training(world, run, stop);
-}
 
 std::vector<int64_t> steps_of(const std::map<int64_t, nlohmann::json>& rows) {
   std::vector<int64_t> steps;

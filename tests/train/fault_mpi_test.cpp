@@ -39,7 +39,8 @@ void swap_sums(const comm::Communicator&, const comm::Collective& call, const Pr
   std::swap_ranges(x + rows, x + 2 * rows, x + 3 * rows + rows);
 }
 
-/// What a rank that averages by itself makes of the targets it counted: n ranks' averages, averaged.
+/// What a rank that averages by itself makes of the targets it counted: n ranks' averages,
+/// averaged.
 void average_averages(const comm::Communicator& group, const comm::Collective& call,
                       const Proceed&) {
   call.x.data<double>()[0] *= group.size();
@@ -116,8 +117,8 @@ const char* name(Law law) {
   return kNames[static_cast<size_t>(law)];
 }
 
-/// Off by more than this is seen: a thousand times what rounding may do, so that no fault hides near
-/// the tolerance.
+/// Off by more than this is seen: a thousand times what rounding may do, so that no fault hides
+/// near the tolerance.
 constexpr double kSeen = 1e-6;
 
 /// What faults are planted in, and what it gives without.

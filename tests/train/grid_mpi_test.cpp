@@ -45,15 +45,15 @@ GridSettings undivided(GridSettings settings) {
   return settings;
 }
 
-/// By how much a training on a grid may differ from one process. In double: 1e-9. In other types the
-/// sensitivity of this very training is measured: by how much it moves, in double, when each weight
-/// moves by one rounding of the type. The roundings of all sums (norms, projections, scores, softmax,
-/// values, MLP; forward and backward) of all cells and steps are as many independent such moves, which
-/// add up as their root.
+/// By how much a training on a grid may differ from one process. In double: 1e-9. In other types
+/// the sensitivity of this very training is measured: by how much it moves, in double, when each
+/// weight moves by one rounding of the type. The roundings of all sums (norms, projections, scores,
+/// softmax, values, MLP; forward and backward) of all cells and steps are as many independent such
+/// moves, which add up as their root.
 ///
-/// For bf16 that sum is larger than the values themselves; there the loss of one process against double
-/// is measured, and a grid may lose three times as much (an allowance, not derived: the worst element
-/// of two roundings of one size).
+/// For bf16 that sum is larger than the values themselves; there the loss of one process against
+/// double is measured, and a grid may lose three times as much (an allowance, not derived: the
+/// worst element of two roundings of one size).
 GridErrors allowed_errors(const config::ModelConfig& config, GridSettings settings,
                           const Training& exact) {
   if (settings.dtype == DType::kF64) return {1e-9, 1e-9, 1e-9, 1e-9, "", ""};
@@ -158,8 +158,8 @@ void round_to_bf16(const comm::Communicator&, const comm::Collective& call,
 }
 
 /// Row by row copies compute the bits of as many micro-batches of their size on one copy. Only the
-/// sums of gradients over all rows run in another order, in fp32: each adds a rounding, twice as many
-/// independent ones add up as their root.
+/// sums of gradients over all rows run in another order, in fp32: each adds a rounding, twice as
+/// many independent ones add up as their root.
 TEST(Grid, OfBf16CopiesDiffersFromMicroBatchesInTheOrderOfSumsOnly) {
   const config::ModelConfig config = grid_config("0_3_3_3_4");
   const double allowed =

@@ -17,8 +17,8 @@
 
 namespace lckv::test {
 
-/// Eight query heads over four key/value heads, so that tp = 8 shares heads; a vocabulary that no tp
-/// divides.
+/// Eight query heads over four key/value heads, so that tp = 8 shares heads; a vocabulary that no
+/// tp divides.
 inline config::ModelConfig grid_config(const std::string& layer_types, int m = 2, int b = 2) {
   config::ModelConfig config = small_config(layer_types, m, b);
   config.hidden_size = 16;
@@ -139,8 +139,8 @@ inline Training train_on(const comm::Communicators& ranks, const config::ModelCo
   return result;
 }
 
-/// Largest difference over the largest value; the difference itself where all values are 0. Infinite
-/// when sizes differ or a value is not a number.
+/// Largest difference over the largest value; the difference itself where all values are 0.
+/// Infinite when sizes differ or a value is not a number.
 inline double worst_error(const std::vector<double>& a, const std::vector<double>& b) {
   if (a.size() != b.size()) return std::numeric_limits<double>::infinity();
   double difference = 0, largest = 0;

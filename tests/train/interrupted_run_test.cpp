@@ -7,26 +7,19 @@
 
 #include "lckv/base/log.h"
 #include "lckv/base/random.h"
-#include "lckv/train/run.h"
+#include "lone_run.h"
 #include "run_metrics.h"
 #include "saved_state.h"
 #include "stop_at_step.h"
 #include "tiny_run.h"
 
-// A run that is stopped anywhere and started again, however often, leaves what the uninterrupted run
-// leaves: the same metrics line by line, the same last state byte by byte.
+// A run that is stopped anywhere and started again, however often, leaves what the uninterrupted
+// run leaves: the same metrics line by line, the same last state byte by byte.
 
 namespace lckv::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-const std::atomic<bool> kNeverStop{false};
-
-train::RunResult run_until(const config::RunConfig& run, const std::atomic<bool>& stop) {
-  comm::World world = comm::World::alone();
-  return train::run_training(world, run, stop);
-}
 
 /// Whether each step's update was applied, from step 1 on.
 std::vector<bool> applied_steps(const std::string& output) {
@@ -112,7 +105,7 @@ class InterruptedRun : public testing::Test {
     }
     for (const int64_t step : steps) {
       const config::RunConfig run = copy_at(step, dense);
-      run_until(run, kNeverStop);
+      train_alone(run);
       expect_as_uninterrupted(run, format("continued after step {}", step));
     }
     std::printf("continued after %d steps at or beside updates that were left out: %s\n",
@@ -124,7 +117,7 @@ class InterruptedRun : public testing::Test {
     config::RunConfig run = named("dense");
     run.checkpoint.every_steps = 1;
     run.checkpoint.keep_last = 0;
-    run_until(run, kNeverStop);
+    train_alone(run);
     return run.output;
   }
 
@@ -145,17 +138,17 @@ void interrupt(const config::RunConfig& run, const std::vector<int64_t>& steps,
     const auto after =
         std::chrono::microseconds(rng.below(1000 + static_cast<uint64_t>(step), 3000));
     const StopAtStep stopper(run.output, step, after);
-    const train::RunResult result = run_until(run, stopper.asked());
+    const train::RunResult result = train_alone(run, stopper.asked());
     if (!result.stopped) return;  // was too far already
     stops.steps.push_back(result.step);
     stops.in_validation += record_of(state_of(run.output, result.step)).position.validation_due;
   }
-  EXPECT_FALSE(run_until(run, kNeverStop).stopped);
+  EXPECT_FALSE(train_alone(run).stopped);
 }
 
 TEST_F(InterruptedRun, AtTwentyRandomStepsEndsAsTheUninterruptedOne) {
   skip_spikes();
-  run_until(run_, kNeverStop);
+  train_alone(run_);
   EXPECT_TRUE(skips_an_update(run_.output));
   constexpr uint64_t kSeed = 20;
   const CounterRng rng(kSeed, 1);
@@ -181,7 +174,7 @@ TEST_F(InterruptedRun, AtTwentyRandomStepsEndsAsTheUninterruptedOne) {
 TEST_F(InterruptedRun, JustAfterASkippedSpikeEndsAsTheUninterruptedOne) {
   skip_spikes();
   run_.train.steps = 40;
-  run_until(run_, kNeverStop);
+  train_alone(run_);
   EXPECT_TRUE(skips_an_update(run_.output));
   expect_to_continue_around_skips();
 }
@@ -203,7 +196,7 @@ TEST_F(InterruptedRun, JustAfterANonFiniteStepEndsAsTheUninterruptedOne) {
   for (const double lr : {20., 25., 15., 30., 35., 40., 50., 60., 10., 80.}) {
     fs::remove_all(run_.output);
     run_.optimizer.lr = lr;
-    run_until(run_, kNeverStop);
+    train_alone(run_);
     if (recovers(applied_steps(run_.output))) break;
   }
   ASSERT_TRUE(recovers(applied_steps(run_.output)));
@@ -213,31 +206,31 @@ TEST_F(InterruptedRun, JustAfterANonFiniteStepEndsAsTheUninterruptedOne) {
 /// The state that stands while its validation is due is replaced by one that has it.
 TEST_F(InterruptedRun, InItsLastValidationMakesUpForItOnce) {
   run_.train.steps = 14;
-  run_until(run_, kNeverStop);
+  train_alone(run_);
   const config::RunConfig run = named("interrupted");
   const StopAtStep stopper(run.output, 14, std::chrono::microseconds(0));
-  const train::RunResult stopped = run_until(run, stopper.asked());
+  const train::RunResult stopped = train_alone(run, stopper.asked());
   EXPECT_TRUE(stopped.stopped);
   EXPECT_TRUE(record_of(state_of(run.output, 14)).position.validation_due);
   // A run that was killed before it had saved what it made up for.
   const config::RunConfig killed = copy_at(14, run.output);
   for (int start = 0; start < 3; ++start) {
-    EXPECT_FALSE(run_until(run, kNeverStop).stopped);
+    EXPECT_FALSE(train_alone(run).stopped);
     expect_as_uninterrupted(run, format("start {}", start));
   }
   fs::copy_file(run.output + "/metrics.jsonl", killed.output + "/metrics.jsonl",
                 fs::copy_options::overwrite_existing);
-  EXPECT_FALSE(run_until(killed, kNeverStop).stopped);
+  EXPECT_FALSE(train_alone(killed).stopped);
   expect_as_uninterrupted(killed, "killed");
 }
 
 /// What must be seen: metrics with a line twice, or a line too few, and a state of another run.
 TEST_F(InterruptedRun, DifferencesAreSeen) {
   run_.train.steps = 7;
-  run_until(run_, kNeverStop);
+  train_alone(run_);
   config::RunConfig other = named("other");
   other.train.seed = 43;
-  run_until(other, kNeverStop);
+  train_alone(other);
   EXPECT_NE(state_difference(state_of(other.output, 7), state_of(run_.output, 7)), "");
   EXPECT_NE(timeless_metrics(other.output), timeless_metrics(run_.output));
   const std::vector<std::string> lines = timeless_metrics(run_.output);

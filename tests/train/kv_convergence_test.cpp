@@ -8,8 +8,8 @@
 #include "lckv/base/log.h"
 #include "lckv/base/text.h"
 #include "lckv/train/evaluation_report.h"
-#include "lckv/train/run.h"
 #include "lckv/train/run_scratch.h"
+#include "lone_run.h"
 
 // What validations tell of keys and values that settle.
 
@@ -88,9 +88,7 @@ class KvOfRuns : public testing::Test {
     return run;
   }
   static std::map<int64_t, nlohmann::json> train(const config::RunConfig& run) {
-    const std::atomic<bool> never{false};
-    comm::World world = comm::World::join();
-    run_training(world, run, never);
+    test::train_alone(run);
     return test::rows_with(run.output, "validation/exact_loss");
   }
 };

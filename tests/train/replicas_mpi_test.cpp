@@ -4,8 +4,8 @@
 #include "grid_run.h"
 #include "lckv/mpi_test/intercepted.h"
 
-// What several ranks hold of one tensor stays equal, bit for bit, through the steps: nothing compares
-// it again in training.
+// What several ranks hold of one tensor stays equal, bit for bit, through the steps: nothing
+// compares it again in training.
 
 namespace lckv::test {
 namespace {

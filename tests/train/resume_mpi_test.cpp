@@ -9,8 +9,8 @@
 #include "saved_state.h"
 #include "shared_run.h"
 
-// On one and the same grid a continued run is the uninterrupted one, bit for bit, however its states
-// were written.
+// On one and the same grid a continued run is the uninterrupted one, bit for bit, however its
+// states were written.
 
 namespace lckv::test {
 namespace {
@@ -58,7 +58,7 @@ class ResumeOnGrid : public testing::Test {
   }
 
   static void train(config::RunConfig run, int tensor) {
-    if (tensor == 0) return train_alone(run, run.output);
+    if (tensor == 0) return train_on_first_rank(run, run.output);
     run.parallel.tensor = tensor;
     train::run_training(world(), run, kNeverStop);
   }

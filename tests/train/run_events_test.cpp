@@ -10,7 +10,7 @@
 
 #include "lckv/base/error.h"
 #include "lckv/base/log.h"
-#include "lckv/train/run.h"
+#include "lone_run.h"
 #include "run_metrics.h"
 #include "stop_at_step.h"
 #include "tiny_run.h"
@@ -19,16 +19,10 @@ namespace lckv::train {
 namespace {
 
 namespace fs = std::filesystem;
+using test::train_alone;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-const std::atomic<bool> kNeverStop{false};
-
-RunResult train_alone(const config::RunConfig& run, const std::atomic<bool>& stop = kNeverStop) {
-  comm::World world = comm::World::join();
-  return run_training(world, run, stop);
-}
 
 /// "started@0", ...
 std::vector<std::string> told(const std::string& output) {

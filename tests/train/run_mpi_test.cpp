@@ -44,7 +44,7 @@ void expect_same_states(const std::string& actual, const std::string& expected, 
 TEST_F(RunOnGrid, WritesTheMetricsAndStatesOfOneProcess) {
   const config::RunConfig run = shared_run("grid");
   const std::string alone = run.output + "-alone";
-  train_alone(run, alone);
+  train_on_first_rank(run, alone);
   for (int tp = 1; tp <= std::min(4, world().size()); tp *= 2) {
     config::RunConfig on_grid = run;
     on_grid.output = run.output + "-tp" + std::to_string(tp);
@@ -82,7 +82,7 @@ void copy_state(const std::string& from, const std::string& to) {
 TEST_F(RunOnGrid, ContinuesOnAnyOtherGridAndOnItsOwnBitForBit) {
   const config::RunConfig run = shared_run("regrid");
   const std::string alone = run.output + "-alone";
-  train_alone(run, alone);
+  train_on_first_rank(run, alone);
   // tp of the grid that is stopped after step 3, and of the one that goes on
   std::vector<std::pair<int, int>> pairs = {{1, 2}, {2, 1}, {2, 2}};
   if (world().size() >= 4) pairs.insert(pairs.end(), {{4, 2}, {1, 4}});

@@ -7,6 +7,7 @@
 
 #include "lckv/base/log.h"
 #include "lckv/train/run_lock.h"
+#include "lone_run.h"
 #include "run_metrics.h"
 #include "saved_state.h"
 #include "tiny_run.h"
@@ -15,13 +16,7 @@ namespace lckv::train {
 namespace {
 
 namespace fs = std::filesystem;
-
-const std::atomic<bool> kNeverStop{false};
-
-RunResult train_alone(const config::RunConfig& run, const std::atomic<bool>& stop) {
-  comm::World world = comm::World::join();
-  return run_training(world, run, stop);
-}
+using test::train_alone;
 
 class RunTest : public testing::Test {
  protected:
@@ -31,7 +26,7 @@ class RunTest : public testing::Test {
 
 TEST_F(RunTest, LossFallsAndEveryStepIsInTheMetricsOnce) {
   const config::RunConfig run = test::tiny_run(test::fresh_folder("falls"));
-  const RunResult result = train_alone(run, kNeverStop);
+  const RunResult result = train_alone(run);
   EXPECT_EQ(result.step, 8);
   EXPECT_FALSE(result.stopped);
   std::vector<int> steps;
@@ -53,7 +48,7 @@ TEST_P(ResumeTest, ContinuedRunEqualsTheUninterruptedOneBitForBit) {
   const fs::path folder = test::fresh_folder("resume");
   config::RunConfig whole = test::tiny_run(folder);
   whole.train.precision = GetParam();
-  train_alone(whole, kNeverStop);
+  train_alone(whole);
 
   // A run that died after step 3: its saved state, and metrics that had already gone further.
   config::RunConfig continued = whole;
@@ -62,7 +57,7 @@ TEST_P(ResumeTest, ContinuedRunEqualsTheUninterruptedOneBitForBit) {
   fs::copy(whole.output + "/step-00000003", continued.output + "/step-00000003",
            fs::copy_options::recursive);
   fs::copy_file(whole.output + "/metrics.jsonl", continued.output + "/metrics.jsonl");
-  train_alone(continued, kNeverStop);
+  train_alone(continued);
 
   EXPECT_EQ(
       test::differing_tensors(test::state_of(continued.output, 8), test::state_of(whole.output, 8)),
@@ -85,7 +80,7 @@ TEST_F(RunTest, MicroBatchesOfAnySizeGiveTheSameTraining) {
   for (const int64_t B : {4, 2, 1}) {
     run.output = (folder / std::to_string(B)).string();
     run.train.micro_batch_sequences = B;
-    losses.push_back(train_alone(run, kNeverStop).loss);
+    losses.push_back(train_alone(run).loss);
   }
   EXPECT_NEAR(losses[1], losses[0], 1e-9 * losses[0]);
   EXPECT_NEAR(losses[2], losses[0], 1e-9 * losses[0]);
@@ -97,17 +92,17 @@ TEST_F(RunTest, StopBeforeTheFirstStepSavesAndTheSameCommandContinues) {
   const RunResult stopped = train_alone(run, stop);
   EXPECT_TRUE(stopped.stopped);
   EXPECT_EQ(stopped.step, 0);
-  EXPECT_EQ(train_alone(run, kNeverStop).step, 8);
+  EXPECT_EQ(train_alone(run).step, 8);
 }
 
 TEST_F(RunTest, RefusesToContinueAsAnotherRunAndNamesTheKeys) {
   config::RunConfig run = test::tiny_run(test::fresh_folder("other"));
-  train_alone(run, kNeverStop);
+  train_alone(run);
   run.optimizer.lr = 1e-3;
   run.model.forward_passes = 3;
   run.train.threads = 2;  // may differ
   try {
-    train_alone(run, kNeverStop);
+    train_alone(run);
     FAIL() << "continued";
   } catch (const ConfigError& error) {
     EXPECT_THAT(error.what(), testing::HasSubstr("optimizer.lr: 0.001, the saved run has 0.003"));
@@ -119,10 +114,10 @@ TEST_F(RunTest, RefusesToContinueAsAnotherRunAndNamesTheKeys) {
 TEST_F(RunTest, RefusesToContinueOnOtherTokens) {
   const fs::path folder = test::fresh_folder("other_tokens");
   config::RunConfig run = test::tiny_run(folder);
-  train_alone(run, kNeverStop);
+  train_alone(run);
   test::tiny_store(folder, "train", 99);
   try {
-    train_alone(run, kNeverStop);
+    train_alone(run);
     FAIL() << "continued";
   } catch (const ConfigError& error) {
     EXPECT_THAT(error.what(), testing::HasSubstr("data.train: tokens"));
@@ -133,7 +128,7 @@ TEST_F(RunTest, RefusesASecondTrainerInOneFolder) {
   const config::RunConfig run = test::tiny_run(test::fresh_folder("two"));
   const RunLock first(run.output);
   try {
-    train_alone(run, kNeverStop);
+    train_alone(run);
     FAIL() << "trained";
   } catch (const IoError& error) {
     EXPECT_THAT(error.what(), testing::HasSubstr("another process is training in this folder"));
@@ -144,7 +139,7 @@ TEST_F(RunTest, KeepsTheNewestStatesOnly) {
   config::RunConfig run = test::tiny_run(test::fresh_folder("keep"));
   run.checkpoint.every_steps = 1;
   run.checkpoint.keep_last = 2;
-  train_alone(run, kNeverStop);
+  train_alone(run);
   EXPECT_FALSE(fs::exists(run.output + "/step-00000006"));
   EXPECT_TRUE(fs::exists(run.output + "/step-00000007"));
   EXPECT_TRUE(fs::exists(run.output + "/step-00000008"));
@@ -164,7 +159,7 @@ TEST_F(RunTest, InterruptedValidationIsMadeUpForWhenTheRunContinues) {
   });
   train_alone(run, stop);
   watcher.request_stop();
-  train_alone(run, kNeverStop);
+  train_alone(run);
   int validations_of_last_step = 0;
   for (const auto& row : test::metrics_of(run.output)) {
     validations_of_last_step += row["step"] == 8 && row.contains("validation_loss") ? 1 : 0;
@@ -176,7 +171,7 @@ TEST_F(RunTest, RefusesATokenizerLargerThanTheModel) {
   config::RunConfig run = test::tiny_run(test::fresh_folder("vocabulary"));
   run.model.vocab_size = 200;
   try {
-    train_alone(run, kNeverStop);
+    train_alone(run);
     FAIL() << "trained";
   } catch (const DataError& error) {
     EXPECT_THAT(error.what(),
@@ -194,7 +189,7 @@ TEST_F(RunTest, DivergingRunStopsWithItsOwnExitCodeAndKeepsTheLastGoodState) {
   run.optimizer.lr = 1e30;
   run.guards.max_nonfinite_steps = 2;
   try {
-    train_alone(run, kNeverStop);
+    train_alone(run);
     FAIL() << "did not diverge";
   } catch (const Error& error) {
     EXPECT_EQ(error.exit_code(), ExitCode::kDiverged);

@@ -8,12 +8,10 @@
 
 #include "lckv/comm/agreement.h"
 #include "lckv/mpi_test/world.h"
-#include "lckv/train/run.h"
+#include "lone_run.h"
 #include "tiny_run.h"
 
 namespace lckv::test {
-
-inline const std::atomic<bool> kNeverStop{false};
 
 /// A run whose files rank 0 has made; equal on all ranks.
 inline config::RunConfig shared_run(const std::string& name) {
@@ -42,13 +40,11 @@ inline config::RunConfig shared_run(const std::string& name) {
 }
 
 /// Rank 0 trains the run alone; the others wait.
-inline void train_alone(config::RunConfig run, const std::string& output) {
+inline void train_on_first_rank(config::RunConfig run, const std::string& output) {
   if (world().rank() == 0) {
     run.output = output;
     run.parallel = {};
-    // A world of one inside a program of many: no launcher's variables.
-    comm::World alone = comm::World::alone();
-    train::run_training(alone, run, kNeverStop);
+    train_alone(run);
   }
   world().all().barrier("alone");
 }

@@ -22,8 +22,8 @@ struct Numbers {
   double loss, grad_norm;
 };
 
-/// A falling loss with noise, single spikes of loss or norm, a long stretch on a higher level, and a
-/// stretch that hardly changes.
+/// A falling loss with noise, single spikes of loss or norm, a long stretch on a higher level, and
+/// a stretch that hardly changes.
 std::vector<Numbers> random_run(uint64_t seed, int64_t steps) {
   const CounterRng rng(seed, 1);
   std::vector<Numbers> run;

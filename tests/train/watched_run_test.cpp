@@ -7,8 +7,8 @@
 #include "evaluated_run.h"
 #include "event_reader.h"
 #include "lckv/base/log.h"
-#include "lckv/train/run.h"
 #include "lckv/train/watch_rows.h"
+#include "lone_run.h"
 #include "saved_state.h"
 
 // What a run leaves for those who look at it: rows of time and memory, event files, and a document
@@ -19,15 +19,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using test::train_alone;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-const std::atomic<bool> kNeverStop{false};
-
-RunResult train_alone(const config::RunConfig& run, const std::atomic<bool>& stop = kNeverStop) {
-  comm::World world = comm::World::join();
-  return run_training(world, run, stop);
-}
 
 class WatchedRun : public testing::Test {
  protected:

@@ -7,8 +7,8 @@
 
 namespace lckv::eval {
 
-// The golden procedure of the harness's v0.3 (spec/evaluation.md section 4): the documents of a task
-// in the order of the file, shuffled by Python's Random(42).
+// The golden procedure of the harness's v0.3 (spec/evaluation.md section 4): the documents of a
+// task in the order of the file, shuffled by Python's Random(42).
 
 /// The SHA-256 of the JSON text of [[context, continuation], ...], in Python's spelling.
 std::string prompts_hash(const std::vector<Document>& documents);

@@ -24,8 +24,8 @@ struct GoldenFile {
 
   /// The values of a floating tensor in double. Throws DataError when its shape is another.
   std::vector<double> values(const std::string& name, const Shape& expected) const;
-  /// Throws DataError naming a tensor that begins with `prefix` and belongs to no parameter: numbers
-  /// that would go unread.
+  /// Throws DataError naming a tensor that begins with `prefix` and belongs to no parameter:
+  /// numbers that would go unread.
   void require_no_others(const std::string& prefix, const model::ParameterTable& table) const;
   /// The values of an I64 tensor, checked to lie in [0, V).
   std::vector<int32_t> tokens(const std::string& name) const;

@@ -17,10 +17,10 @@ struct RunSettings {
   config::DeviceComm device_comm = config::DeviceComm::kAuto;
 };
 
-/// Runs the project's own model on the file, on all ranks of the world, and compares on rank 0: logits, nll, loss and every gradient of a
-/// case; losses, gradient norms and final weights of a training run; logits of a decoding run, token by token and
-/// from as many parallel passes as the file's config says. Throws ConfigError when the model does not fit
-/// the grid.
+/// Runs the project's own model on the file, on all ranks of the world, and compares on rank 0:
+/// logits, nll, loss and every gradient of a case; losses, gradient norms and final weights of a
+/// training run; logits of a decoding run, token by token and from as many parallel passes as the
+/// file's config says. Throws ConfigError when the model does not fit the grid.
 Report run_file(comm::World& world, const GoldenFile& file, const RunSettings& settings);
 
 /// Bound on the error of a program that rounds at unit `eps`: roundings along the longest path are
