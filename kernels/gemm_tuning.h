@@ -10,8 +10,8 @@ namespace lckv::ops {
 /// there. So equal shapes have equal bits in every run that is given the file, on the same kind of
 /// GPU with the same cuBLAS; of another kind or version it keeps lines of its own.
 ///
-///   file   made when absent; written by one process at a time: ranks have one each. "": back to
-///          the first proposal, for shapes not met yet
+///   file   made when absent; several jobs may share one (see GemmAlgorithmFile), ranks have one
+///          each. "": back to the first proposal, for shapes not met yet
 ///
 /// Call it before the first product: shapes already met keep their algorithm. What is first met
 /// while a graph is recorded is not timed, nor are more than 1024 shapes in a file: they take the

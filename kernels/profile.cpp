@@ -1,6 +1,5 @@
 #include "lckv/kernels/profile.h"
 
-#include <exception>
 #include <numeric>
 #include <vector>
 
@@ -22,7 +21,7 @@ std::vector<QueuedOp> queued;
 bool profiling = false;
 const KernelTable* inner = nullptr;
 
-/// Times what is queued on a GPU from its construction to its end.
+/// Times what is queued on a GPU from its construction to end().
 class QueuedTimer {
  public:
   QueuedTimer(Stream& stream, WorkKind kind) : stream_(stream) {
@@ -31,9 +30,9 @@ class QueuedTimer {
     at_ = queued.size();
     queued.back().begin.record(stream);
   }
-  ~QueuedTimer() noexcept(false) {
-    const bool op_threw = std::uncaught_exceptions() > exceptions_;
-    if (at_ > 0 && !op_threw) queued[at_ - 1].end.record(stream_);
+  /// The op is queued. Where it threw instead, nobody calls this.
+  void end() const {
+    if (at_ > 0) queued[at_ - 1].end.record(stream_);
   }
   QueuedTimer(const QueuedTimer&) = delete;
   QueuedTimer& operator=(const QueuedTimer&) = delete;
@@ -41,7 +40,6 @@ class QueuedTimer {
  private:
   Stream& stream_;
   size_t at_ = 0;  // in `queued`, from 1
-  int exceptions_ = std::uncaught_exceptions();
 };
 
 /// A kernel with the signature of the table's member that calls the timed table's. `Get` finds that
@@ -55,6 +53,7 @@ struct Timed<Get, Name, kind, void(Stream&, Args...)> {
     const QueuedTimer timer(stream, kind);
     const Stopwatch watch;
     Get (*inner)(stream, args...);
+    timer.end();
     if (profiling && stream.device().kind == DeviceKind::kCpu) {
       times.seconds[static_cast<size_t>(kind)] += watch.elapsed_s();
     }

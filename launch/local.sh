@@ -4,7 +4,7 @@
 #   launch/local.sh [-n RANKS] [--oversubscribe] [--dry-run] COMMAND [ARGUMENTS...]
 #   launch/local.sh -n 4 train configs/lckv_50m.yaml --set parallel.tensor=2
 #
-#   -n RANKS          default: one per GPU; 1 without GPUs, for a command that is told to use the CPU, or that runs in one process
+#   -n RANKS          default: one per GPU; 1 without GPUs, for a command whose words say that it uses the CPU, or that runs in one process
 #   --oversubscribe   more ranks than GPUs, or than cores, are wanted
 #   --dry-run         print what would be run, and do nothing
 #
@@ -56,6 +56,7 @@ count_gpus() {
 is_of_ranks() {
   case $1 in
     tokenize | inspect | plan | checkpoint | export | import | report | completion) false ;;
+    bench) [[ ${2:-} != ops && ${2:-} != generate ]] ;;
     doctor) [[ " $* " == *" --nodes "* ]] ;;
     *) true ;;
   esac

@@ -10,9 +10,9 @@
 #include "lckv/base/error.h"
 #include "lckv/base/text.h"
 #include "lckv/kernels/cuda/cublaslt_library.h"
-#include "lckv/kernels/cuda/gemm_algorithm_file.h"
 #include "lckv/kernels/cuda/gemm_plan.h"
 #include "lckv/kernels/cuda/gemm_timing.h"
+#include "lckv/kernels/gemm_algorithm_file.h"
 #include "lckv/kernels/gemm_tuning.h"
 #include "lckv/tensor/cuda_runtime.h"
 
@@ -80,15 +80,20 @@ class Gemms {
   std::optional<GemmAlgorithm> timed(const GemmPlan& plan, Stream& stream, const GemmKey& key,
                                      const GemmOperands& at) {
     const std::string product = product_name(key, stream.device().index);
-    if (const auto known = file_->find(product)) {
-      if (plan.accepts(*known)) return known;
-      throw DataError(format("{}: cuBLASLt cannot run the algorithm of {}; delete the line",
-                             file_->path().string(), product));
-    }
+    if (const auto algorithm = known(plan, product)) return algorithm;
     if (is_recorded(stream) || file_->size() >= kMostTimed) return std::nullopt;
     const auto fastest = fastest_of(plan, plan.proposals(kTimedProposals), stream, key, at);
-    if (fastest) file_->add(product, *fastest);
-    return fastest;
+    if (!fastest) return std::nullopt;
+    file_->add(product, *fastest);
+    return known(plan, product);  // another process's, where it was first
+  }
+
+  /// What the file says.
+  std::optional<GemmAlgorithm> known(const GemmPlan& plan, const std::string& product) const {
+    const auto found = file_->find(product);
+    if (!found || plan.accepts(*found)) return found;
+    throw DataError(format("{}: cuBLASLt cannot run the algorithm of {}; delete the line",
+                           file_->path().string(), product));
   }
 
   std::mutex mutex_;

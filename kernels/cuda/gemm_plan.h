@@ -4,8 +4,8 @@
 #include <optional>
 #include <vector>
 
-#include "lckv/kernels/cuda/gemm_algorithm_file.h"
 #include "lckv/kernels/cuda/gemm_key.h"
+#include "lckv/kernels/gemm_algorithm_file.h"
 #include "lckv/kernels/scratch_bytes.h"
 #include "lckv/tensor/stream.h"
 

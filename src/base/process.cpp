@@ -1,12 +1,19 @@
 #include "lckv/base/process.h"
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
+#include <memory>
 #include <string>
 
 #include <sched.h>
 #include <unistd.h>
+
+#include "lckv/base/error.h"
+#include "lckv/base/text.h"
 
 namespace lckv {
 
@@ -21,6 +28,31 @@ int64_t status_field_bytes(const std::string& field) {
   return 0;
 }
 
+/// A set of cores of any number.
+class CoreSet {
+ public:
+  explicit CoreSet(int cores) : cores_(cores), set_(CPU_ALLOC(static_cast<size_t>(cores))) {
+    if (set_ == nullptr) throw std::bad_alloc();
+    CPU_ZERO_S(bytes(), set_);
+  }
+  ~CoreSet() { CPU_FREE(set_); }
+  CoreSet(const CoreSet&) = delete;
+  CoreSet& operator=(const CoreSet&) = delete;
+
+  int cores() const { return cores_; }
+  size_t bytes() const { return CPU_ALLOC_SIZE(static_cast<size_t>(cores_)); }
+  cpu_set_t* get() const { return set_; }
+  bool has(int core) const { return CPU_ISSET_S(static_cast<size_t>(core), bytes(), set_) != 0; }
+  void add(int core) { CPU_SET_S(static_cast<size_t>(core), bytes(), set_); }
+
+ private:
+  const int cores_;
+  cpu_set_t* const set_;
+};
+
+/// The system refuses a set that is smaller than its own, and does not tell how large that is.
+constexpr int kFirstCores = 1024, kMostCores = 1 << 20;
+
 }  // namespace
 
 int64_t resident_bytes() { return status_field_bytes("VmRSS"); }
@@ -34,11 +66,38 @@ std::string host_name() {
   return name.data();
 }
 
+std::vector<int> usable_core_numbers() {
+  for (int cores = kFirstCores;; cores *= 2) {
+    const CoreSet set(cores);
+    if (sched_getaffinity(0, set.bytes(), set.get()) == 0) {
+      std::vector<int> numbers;
+      for (int core = 0; core < set.cores(); ++core) {
+        if (set.has(core)) numbers.push_back(core);
+      }
+      return numbers;
+    }
+    if (errno != EINVAL || cores >= kMostCores) {
+      throw IoError(format("the cores of this process: {}", std::strerror(errno)));
+    }
+  }
+}
+
 int usable_cores() {
-  cpu_set_t mask;
-  CPU_ZERO(&mask);
-  if (sched_getaffinity(0, sizeof(mask), &mask) != 0) return 1;
-  return CPU_COUNT(&mask);
+  try {
+    return static_cast<int>(usable_core_numbers().size());
+  } catch (const IoError&) {
+    return 1;
+  }
+}
+
+void bind_to_cores(const std::vector<int>& cores) {
+  int most = 0;
+  for (const int core : cores) most = std::max(most, core);
+  CoreSet set(most + 1);
+  for (const int core : cores) set.add(core);
+  if (sched_setaffinity(0, set.bytes(), set.get()) == 0) return;
+  throw IoError(format("binding to {} core{} failed: {}", cores.size(),
+                       cores.size() == 1 ? "" : "s", std::strerror(errno)));
 }
 
 bool stderr_is_watched() {

@@ -54,7 +54,10 @@ void BackgroundSaver::wait() {
 
 std::optional<SaveDone> BackgroundSaver::take_done() {
   const std::lock_guard lock(mutex_);
-  return std::exchange(done_, std::nullopt);
+  if (done_.empty()) return std::nullopt;
+  const SaveDone oldest = done_.front();
+  done_.pop_front();
+  return oldest;
 }
 
 void BackgroundSaver::serve() {
@@ -88,7 +91,7 @@ void BackgroundSaver::carry_out(const SaveJob& job) {
   save_state(*group_, job.run_folder, job.step, job.shards, job.trainer_state_json);
   {
     const std::lock_guard lock(mutex_);
-    done_ = SaveDone{job.step, watch.elapsed_s()};
+    done_.push_back({job.step, watch.elapsed_s()});
   }
   comm::together(*group_, [&] {
     if (job.after && group_->rank() == 0) job.after();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <deque>
 #include <exception>
 #include <filesystem>
 #include <functional>
@@ -52,7 +53,7 @@ class BackgroundSaver {
   /// Returns when no job is under way and nothing of the last one is held any more. Throws what it
   /// threw, once: the same on every rank.
   void wait();
-  /// The newest state that has come to stand since the last call.
+  /// The oldest state that has come to stand and was not taken yet; call until there is none.
   std::optional<SaveDone> take_done();
 
  private:
@@ -63,7 +64,7 @@ class BackgroundSaver {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<SaveJob> job_;
-  std::optional<SaveDone> done_;
+  std::deque<SaveDone> done_;  // not taken yet
   std::exception_ptr error_;
   bool busy_ = false;
   bool closed_ = false;

@@ -12,6 +12,7 @@
 
 #include "lckv/base/error.h"
 #include "lckv/base/log.h"
+#include "lckv/base/sync_folder.h"
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/manifest.h"
 
@@ -135,14 +136,7 @@ void remove_tree_or_warn(const std::filesystem::path& path) {
 }
 
 void sync_folder(const std::filesystem::path& folder) {
-  const std::filesystem::path here = folder.empty() ? "." : folder;
-  const int descriptor = ::open(here.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) throw_io_error(here, "open the folder", errno);
-  const int result = file_calls::fsync(descriptor);
-  const int error_number = errno;
-  ::close(descriptor);
-  // EINVAL: this file system has no fsync of folders; renames are as durable there as they get.
-  if (result != 0 && error_number != EINVAL) throw_io_error(here, "sync the folder", error_number);
+  lckv::sync_folder(folder, file_calls::fsync);
 }
 
 }  // namespace lckv::checkpoint

@@ -79,6 +79,7 @@ void add_bench_comm(CLI::App& bench, Command& chosen) {
   command->add_option("--seconds", args->budget_s, "Spent on each collective and size")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  add_stall_timeout(*command, args->stall_timeout_s);
   command->add_option("--json", args->json, "Write the result to this file");
   add_examples(*command, {{"mpirun -n 2 lckv bench comm", "two ranks of this machine"},
                           {"mpirun -n 4 lckv bench comm --max-bytes 1048576 --json comm.json",

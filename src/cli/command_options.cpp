@@ -24,4 +24,14 @@ void add_run_file(CLI::App& command, RunFileArgs& args) {
       ->allow_extra_args(false);
 }
 
+void add_stall_timeout(CLI::App& command, double& stall_timeout_s) {
+  command
+      .add_option(
+          "--stall-timeout", stall_timeout_s,
+          "Under mpirun: seconds that ranks wait for one that gives no sign of life, before "
+          "all end and it is named; 0: for ever")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+}
+
 }  // namespace lckv::cli

@@ -76,6 +76,9 @@ void add_examples(CLI::App& command, const std::vector<Example>& examples,
 /// The run file and --set.
 void add_run_file(CLI::App& command, RunFileArgs& args);
 
+/// --stall-timeout, of the commands that several ranks carry out.
+void add_stall_timeout(CLI::App& command, double& stall_timeout_s);
+
 inline constexpr int kMaxThreads = 4096;
 inline constexpr int kMaxRanks = 65536;
 

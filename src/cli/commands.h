@@ -48,7 +48,7 @@ struct EvalArgs {
   std::string
       model;  // Hugging Face folder, or a run's folder (newest state), or one state's folder
   std::string perplexity;                              // token store, or text
-  std::string perplexity_mode = "nonoverlap";          // rolling | sliding:STRIDE | llamacpp
+  std::string perplexity_mode = "nonoverlap";          // PerplexityMode::text()
   std::string questions;                               // JSONL of multiple-choice questions
   std::vector<std::string> tasks;                      // names; one text may hold several
   std::string task_data;                               // folder of their files
@@ -62,7 +62,8 @@ struct EvalArgs {
   bool log_samples = false;
   bool dry_run = false;
   std::string tokenizer;  // of texts, when the model folder has none
-  std::string forward;    // iterate:n | sequential | converge:eps; "": iterate:(m+b)
+  std::string forward;    // iterate:n | sequential | converge:eps; "": iterate:(m+b), or as
+                          // the model's use_sequential says
   std::string device = "auto";
   std::string precision = "auto";
   int64_t sequence_tokens = 0;  // 0: the run's, or max_position_embeddings
@@ -74,7 +75,8 @@ struct EvalArgs {
   int threads = 0;
   int64_t tensor = 1;  // ranks that share one copy of the model; the others take turns
   bool oversubscribe = false;
-  std::string json;  // result file
+  double stall_timeout_s = 600;  // that ranks wait for one that gives no sign of life; 0: for ever
+  std::string json;              // result file
 };
 
 struct GenerateArgs {
@@ -110,6 +112,7 @@ struct GenerateArgs {
   int threads = 0;
   int64_t tensor = 1;
   bool oversubscribe = false;
+  double stall_timeout_s = 600;  // that ranks wait for one that gives no sign of life; 0: for ever
   int64_t logprobs = 0;
   bool json = false;
   std::optional<std::string> output;  // JSONL file
@@ -188,7 +191,8 @@ struct BenchCheckpointArgs {
 
 struct BenchCommArgs {
   int64_t max_bytes = int64_t{64} << 20;
-  double budget_s = 0.3;  // spent on each collective and size
+  double budget_s = 0.3;         // spent on each collective and size
+  double stall_timeout_s = 600;  // that ranks wait for one that gives no sign of life; 0: for ever
   std::string json;
 };
 

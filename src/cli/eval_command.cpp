@@ -1,11 +1,11 @@
 #include <optional>
 
 #include "lckv/base/activity.h"
-#include "lckv/base/stop_signal.h"
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/atomic_file.h"
 #include "lckv/cli/choices.h"
 #include "lckv/cli/evaluation.h"
+#include "lckv/cli/rank_watch.h"
 #include "lckv/comm/agreement.h"
 #include "lckv/eval/token_text.h"
 #include "lckv/kernels/table.h"
@@ -13,7 +13,6 @@
 #include "lckv/train/device.h"
 #include "lckv/train/precision.h"
 #include "lckv/train/run_ranks.h"
-#include "lckv/train/stop_watcher.h"
 
 namespace lckv::cli {
 
@@ -93,23 +92,21 @@ void require_possible(const EvalArgs& args) {
   }
 }
 
-train::StopWatcher::Options stop_options(const comm::World& world) {
-  return {.who = world.describe_rank(),
-          .phase = [] { return std::string(current_activity().phase); },
-          .then = "ending after the batch at hand"};
+/// As asked, else as the model's folder says, else as in training.
+eval::ForwardMode forward_mode(const EvalArgs& args, const config::ModelConfig& config) {
+  if (!args.forward.empty()) return eval::parse_forward_mode(args.forward, config);
+  return eval::default_forward_mode(config);
 }
 
 }  // namespace
 
 ExitCode run_eval(comm::World& world, const EvalArgs& args) {
-  const train::StopWatcher watcher(stop_requested(), stop_options(world));
+  const RankWatch watch(
+      world, {.then = "ending after the batch at hand", .stall_timeout_s = args.stall_timeout_s});
   comm::together(world, [&] { require_possible(args); });
   const auto source = train::ModelSource::open(world, args.model);
   std::optional<eval::ForwardMode> mode;
-  comm::together(world, [&] {
-    mode =
-        eval::parse_forward_mode(args.forward.empty() ? "iterate" : args.forward, source.config());
-  });
+  comm::together(world, [&] { mode = forward_mode(args, source.config()); });
   train::use_threads(world, args.threads, args.oversubscribe);
   comm::require_equal_texts(world, "what is asked", asked_text(args, *mode));
   const Device device = train::join_device(world, device_named(args.device));
@@ -118,14 +115,14 @@ ExitCode run_eval(comm::World& world, const EvalArgs& args) {
   comm::require_equal_texts(world, "precision", std::string(name(dtype)));
   std::optional<Weights> weights;
   comm::together(world, [&] {
-    if (watcher.stop()) throw Interrupted("eval: interrupted before the model was loaded");
+    if (watch.stop()) throw Interrupted("eval: interrupted before the model was loaded");
     weights.emplace(source, dtype, ranks, device, !args.dry_run);
   });
   if (ranks.grid.ranks() > 1 && !args.dry_run) require_equal_ranks(world, ranks, weights->set());
 
   note_activity("evaluating");
   const Evaluation evaluation{world, args,   source, weights->set(), weights->bytes(),
-                              ranks, device, *mode,  watcher.stop()};
+                              ranks, device, *mode,  watch.stop()};
   EvalOutcome outcome =
       args.perplexity.empty() ? ask_tasks(evaluation) : score_perplexity(evaluation);
   outcome.result["model"] = source.describe();

@@ -10,8 +10,9 @@ void add_eval_perplexity(CLI::App& command, EvalArgs& args) {
                                         "Token store to score, or text (.txt, .jsonl, a folder)");
   command
       .add_option("--perplexity-mode", args.perplexity_mode,
-                  "nonoverlap (sequences of T), rolling (documents, every token once), "
-                  "sliding:STRIDE, or llamacpp")
+                  "nonoverlap (sequences of T as in training, every target), blocks (as run_clm.py "
+                  "of Hugging Face: blocks of T tokens, of each all but the first), rolling "
+                  "(documents, every token once), sliding:STRIDE, or llamacpp")
       ->needs(perplexity)
       ->capture_default_str();
   command.add_option("--sequence-tokens", args.sequence_tokens, "T; default: as trained")
@@ -80,7 +81,8 @@ void add_eval_results(CLI::App& command, EvalArgs& args) {
 void add_eval_scoring(CLI::App& command, EvalArgs& args) {
   command.option_defaults()->group("Scoring");
   command.add_option("--forward,--lckv-forward", args.forward,
-                     "iterate:n (default n = m + b), sequential (exact), or converge:eps");
+                     "iterate:n (default n = m + b), sequential (exact; default where the model's "
+                     "config.json has use_sequential), or converge:eps");
   command.add_option("--logits", args.logits, "bf16: rounded to it before softmax")
       ->check(CLI::IsMember({"fp32", "bf16"}))
       ->capture_default_str();
@@ -126,6 +128,7 @@ void add_eval(CLI::App& app, Command& chosen) {
       ->check(CLI::Range(1, kMaxRanks))
       ->capture_default_str();
   command->add_flag("--oversubscribe", args->oversubscribe, "More threads than cores are wanted");
+  add_stall_timeout(*command, args->stall_timeout_s);
   command->add_option("--json", args->json, "Write the result to this file");
   add_examples(
       *command,

@@ -13,6 +13,7 @@ namespace lckv::cli {
 namespace {
 
 using nlohmann::ordered_json;
+using Kind = eval::PerplexityMode::Kind;
 
 int64_t tokens_at_once(const Evaluation& e) {
   const int64_t T =
@@ -26,19 +27,30 @@ int64_t tokens_at_once(const Evaluation& e) {
 }
 
 std::string definition(const eval::PerplexityMode& mode) {
-  const bool sequences = mode.kind == eval::PerplexityMode::Kind::kNonoverlap;
-  return sequences ? "nonoverlap, every target scored" : mode.text();
+  if (mode.kind == Kind::kNonoverlap) return "nonoverlap, every target scored";
+  if (mode.kind == Kind::kBlocks) {
+    return "blocks of T tokens, the first of each not scored, the remainder dropped";
+  }
+  return mode.text();
+}
+
+/// Of the mode whose definition has one.
+bool has_error(const eval::PerplexityMode& mode) { return mode.kind == Kind::kLlamacpp; }
+
+std::string error_text(const eval::PerplexityMode& mode, const eval::PerplexityResult& r) {
+  if (!has_error(mode)) return "";
+  return r.perplexity_stderr ? format(" +/- {:.4f}", *r.perplexity_stderr) : " +/- N/A";
 }
 
 void print_score(const Evaluation& e, const eval::PerplexityMode& mode, int64_t T,
                  const Scored& scored) {
   const eval::PerplexityResult& r = scored.result;
   fmt::print(
-      "{}: perplexity {:.4f}, loss {:.5f} over {} tokens ({}, forward {}, T = {}, BOS {}, {}{}, "
+      "{}: perplexity {:.4f}{}, loss {:.5f} over {} tokens ({}, forward {}, T = {}, BOS {}, {}{}, "
       "{:.1f} s)\n",
-      e.args.perplexity, r.perplexity, r.mean_nll, with_thousands(r.scored_tokens), mode.text(),
-      e.mode.text(), T, eval::bos_handling(mode), name(e.weights.dtype()), e.grid_suffix(),
-      r.elapsed_s);
+      e.args.perplexity, r.perplexity, error_text(mode, r), r.mean_nll,
+      with_thousands(r.scored_tokens), mode.text(), e.mode.text(), T, eval::bos_handling(mode),
+      name(e.weights.dtype()), e.grid_suffix(), r.elapsed_s);
   if (scored.work) fmt::print("{}\n", to_text(*scored.work));
 }
 
@@ -55,6 +67,9 @@ ordered_json score_json(const Evaluation& e, const eval::PerplexityMode& mode, i
                        {"bos", eval::bos_handling(mode)},
                        {"document_mask", scored.document_mask},
                        {"logits", e.args.logits}};
+  if (has_error(mode)) {
+    json["perplexity_stderr"] = r.perplexity_stderr ? ordered_json(*r.perplexity_stderr) : nullptr;
+  }
   if (mode.stride > 0) json["stride"] = mode.stride;
   if (scored.work) json["work"] = to_json(*scored.work);
   return json;

@@ -57,6 +57,7 @@ std::vector<std::string> task_names(const EvalArgs& args, const std::vector<Name
   if (args.tasks.empty()) {
     for (const NamedFile& one : files) names.push_back(one.task);
   }
+  if (names.empty()) refuse("--tasks names no task");
   for (const std::string& name : names) {
     if (std::count(names.begin(), names.end(), name) > 1) {
       refuse(format("task {} is asked twice", name));

@@ -1,6 +1,5 @@
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -9,7 +8,7 @@
 #include <fmt/core.h>
 
 #include "lckv/base/activity.h"
-#include "lckv/base/stop_signal.h"
+#include "lckv/base/system_failure.h"
 #include "lckv/base/text.h"
 #include "lckv/checkpoint/atomic_file.h"
 #include "lckv/cli/choices.h"
@@ -18,14 +17,13 @@
 #include "lckv/cli/generate_output.h"
 #include "lckv/cli/generate_requests.h"
 #include "lckv/cli/output_name.h"
+#include "lckv/cli/rank_watch.h"
 #include "lckv/comm/agreement.h"
-#include "lckv/comm/watchdog.h"
 #include "lckv/infer/generator.h"
 #include "lckv/train/device.h"
 #include "lckv/train/model_source.h"
 #include "lckv/train/precision.h"
 #include "lckv/train/run_ranks.h"
-#include "lckv/train/stop_watcher.h"
 
 namespace lckv::cli {
 
@@ -96,7 +94,7 @@ void print_now(const std::string& text) {
   if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return;
   const int error = errno;
   std::clearerr(stdout);  // it is said here
-  throw IoError(format("standard output: cannot be written: {}", std::strerror(error)));
+  throw output_error(error);
 }
 
 /// What one rank has to say of its copy's work.
@@ -226,29 +224,7 @@ void report(const Generation& g, Work work) {
                            g.task.requests.size() * static_cast<size_t>(g.args.samples)));
 }
 
-/// What can end the work early, on any rank.
-class Watch {
- public:
-  explicit Watch(comm::World& world)
-      : stop_(stop_requested(), {.who = world.describe_rank(),
-                                 .phase = [] { return std::string(current_activity().phase); },
-                                 .then = "ending after the token at hand"}),
-        watchdog_(world, options()) {}
-  const std::atomic<bool>& stop() const { return stop_.stop(); }
-
- private:
-  comm::WatchdogOptions options() {
-    comm::WatchdogOptions options;
-    options.stop_here = [] { return stop_requested().load(); };
-    options.on_stop_elsewhere = [this](int rank) { stop_.stop_elsewhere(rank); };
-    return options;
-  }
-
-  train::StopWatcher stop_;
-  comm::Watchdog watchdog_;
-};
-
-train::LoadedWeights load(comm::World& world, const GenerateArgs& args, const Watch& watch,
+train::LoadedWeights load(comm::World& world, const GenerateArgs& args, const RankWatch& watch,
                           const train::ModelSource& source, const comm::Communicators& ranks,
                           Device device) {
   const DType dtype = train::resolve_precision(precision_named(args.precision), device);
@@ -265,7 +241,8 @@ train::LoadedWeights load(comm::World& world, const GenerateArgs& args, const Wa
 }  // namespace
 
 ExitCode run_generate(comm::World& world, const GenerateArgs& args) {
-  const Watch watch(world);
+  const RankWatch watch(
+      world, {.then = "ending after the token at hand", .stall_timeout_s = args.stall_timeout_s});
   comm::together(world, [&] { require_possible_output(args); });
   const auto source = train::ModelSource::open(world, args.model);
   Task task;

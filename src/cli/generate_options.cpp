@@ -99,6 +99,7 @@ void add_generate_memory(CLI::App& command, GenerateArgs& args) {
       ->check(CLI::Range(1, kMaxRanks))
       ->capture_default_str();
   command.add_flag("--oversubscribe", args.oversubscribe, "More threads than cores are wanted");
+  add_stall_timeout(command, args.stall_timeout_s);
 }
 
 void add_generate_output(CLI::App& command, GenerateArgs& args) {

@@ -3,12 +3,12 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <cstring>
 #include <optional>
 #include <thread>
 
 #include "lckv/base/log.h"
 #include "lckv/base/stop_signal.h"
+#include "lckv/base/system_failure.h"
 #include "lckv/base/text.h"
 #include "lckv/comm/agreement.h"
 
@@ -36,6 +36,8 @@ std::optional<Failure> failure_of(const std::function<void()>& work) {
     return Failure{error.what(), error.exit_code()};
   } catch (const std::bad_alloc&) {
     return Failure{"out of memory", ExitCode::kIo};
+  } catch (const std::system_error& error) {
+    return Failure{to_io_error(error).what(), ExitCode::kIo};
   } catch (const std::exception& error) {
     return Failure{format("internal error: {}", error.what()), ExitCode::kInternal};
   }
@@ -43,7 +45,7 @@ std::optional<Failure> failure_of(const std::function<void()>& work) {
 
 void flush_results() {
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    throw IoError(format("standard output: cannot be written: {}", std::strerror(errno)));
+    throw output_error(errno);
   }
 }
 

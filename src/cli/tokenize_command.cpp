@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 
 #include "lckv/base/clock.h"
 #include "lckv/base/log.h"
@@ -48,16 +47,6 @@ std::shared_ptr<const data::Tokenizer> tokenizer_for(const TokenizeArgs& args) {
   return data::load_tokenizer(args.tokenizer);
 }
 
-void refuse_output_over_input(const TokenizeArgs& args) {
-  for (const std::string& input : args.inputs) {
-    std::error_code missing;
-    if (std::filesystem::equivalent(input, args.output, missing)) {
-      throw Error(format("tokenize: the output {} is also an input", args.output),
-                  ExitCode::kUsage);
-    }
-  }
-}
-
 /// " 42% [########............] 12.3 MiB/s 3 456 789 tokens", written over itself; nothing when
 /// nobody watches.
 class TokenizeBar {
@@ -91,7 +80,7 @@ class TokenizeBar {
 
 ExitCode run_tokenize(const TokenizeArgs& args) {
   require_output(args.output);
-  refuse_output_over_input(args);
+  data::require_own_outputs(args.inputs, args.output, args.validation_output);
   const auto tokenizer = tokenizer_for(args);
   data::TokenizeOptions options;
   options.text = text_options(args);

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <system_error>
 
+#include "lckv/base/system_failure.h"
 #include "lckv/base/text.h"
 
 namespace lckv::comm {
@@ -23,6 +25,8 @@ Outcome outcome_of(const std::function<void()>& work) {
     return {error.exit_code(), error.what()};
   } catch (const std::bad_alloc&) {
     return {ExitCode::kIo, "out of memory"};
+  } catch (const std::system_error& error) {
+    return {ExitCode::kIo, to_io_error(error).what()};
   } catch (const std::exception& error) {
     return {ExitCode::kInternal, format("internal error: {}", error.what())};
   }

@@ -1,13 +1,10 @@
 #include "lckv/comm/cores.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <map>
 
-#include <sched.h>
-
+#include "lckv/base/process.h"
 #include "lckv/base/text.h"
 #include "lckv/comm/agreement.h"
 
@@ -81,28 +78,6 @@ std::string counted(size_t number, const char* noun) {
              fit > 0 ? format(", or start {} on it", counted(fit, "rank")) : ""));
 }
 
-Cores cores_of_this_thread() {
-  cpu_set_t mask;
-  CPU_ZERO(&mask);
-  if (sched_getaffinity(0, sizeof(mask), &mask) != 0) {
-    throw IoError(format("the cores of this process: {}", std::strerror(errno)));
-  }
-  Cores cores;
-  for (int core = 0; core < CPU_SETSIZE; ++core) {
-    if (CPU_ISSET(static_cast<size_t>(core), &mask)) cores.push_back(core);
-  }
-  return cores;
-}
-
-void bind_to(const Cores& cores) {
-  cpu_set_t mask;
-  CPU_ZERO(&mask);
-  for (const int core : cores) CPU_SET(static_cast<size_t>(core), &mask);
-  if (sched_setaffinity(0, sizeof(mask), &mask) == 0) return;
-  throw IoError(
-      format("binding to {} failed: {}", counted(cores.size(), "core"), std::strerror(errno)));
-}
-
 /// "0 1 5"
 std::string to_text(const Cores& cores) {
   std::string text;
@@ -119,7 +94,7 @@ Cores to_cores(const std::string& text) {
 std::vector<Cores> gather_masks(World& world) {
   const auto machine = world.split_by_machine("machine");
   std::vector<Cores> masks;
-  for (const std::string& text : gather_texts(*machine, to_text(cores_of_this_thread()))) {
+  for (const std::string& text : gather_texts(*machine, to_text(usable_core_numbers()))) {
     masks.push_back(to_cores(text));
   }
   return masks;
@@ -144,13 +119,13 @@ CoreShare share_cores(const std::vector<std::vector<int>>& masks, int rank, int 
 
 int take_cores(World& world, int requested, bool oversubscribe) {
   if (world.size() == 1) {
-    return share_cores({cores_of_this_thread()}, 0, requested, oversubscribe).threads;
+    return share_cores({usable_core_numbers()}, 0, requested, oversubscribe).threads;
   }
   const std::vector<Cores> masks = gather_masks(world);
   CoreShare share;
   together(world, [&] {
     share = share_cores(masks, world.local_rank(), requested, oversubscribe);
-    if (!share.cores.empty()) bind_to(share.cores);
+    if (!share.cores.empty()) bind_to_cores(share.cores);
   });
   return share.threads;
 }

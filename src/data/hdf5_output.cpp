@@ -27,15 +27,20 @@ Hdf5Handle create_dataset(hid_t file, const char* name, hid_t type, hsize_t rows
       H5Dcreate2(file, name, type, space.get(), H5P_DEFAULT, layout.get(), H5P_DEFAULT));
 }
 
+Hdf5Handle access_without_locks() {
+  Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS));
+  H5Pset_file_locking(access.get(), false, true);
+  return access;
+}
+
 }  // namespace
 
 Hdf5Output::Hdf5Output(std::string path, std::string final_path)
     : path_(std::move(path)), final_path_(std::move(final_path)) {
-  const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS));
+  const Hdf5Handle access = access_without_locks();
   // Headers and indexes of this generation carry checksums of their own.
   H5Pset_libver_bounds(access.get(), H5F_LIBVER_V110, H5F_LIBVER_V110);
   H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG);
-  H5Pset_file_locking(access.get(), false, true);
   const Hdf5Handle creation(H5Pcreate(H5P_FILE_CREATE));
   H5Pset_obj_track_times(creation.get(), false);
   H5Pset_attr_phase_change(creation.get(), kMaxAttributes,
@@ -69,7 +74,8 @@ void Hdf5Output::reserve(int64_t bytes) {
 
 void Hdf5Output::give_back_reserve() const {
   haddr_t end = 0;
-  Hdf5Handle file(H5Fopen(path_.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT));
+  const Hdf5Handle access = access_without_locks();
+  Hdf5Handle file(H5Fopen(path_.c_str(), H5F_ACC_RDONLY, access.get()));
   require(file.valid() && H5Fget_eoa(file.get(), &end) >= 0 && file.reset());
   require(::truncate(path_.c_str(), static_cast<off_t>(end)) == 0);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lckv/base/error.h"
+#include "lckv/base/sync_folder.h"
 #include "lckv/base/text.h"
 
 namespace lckv::data {
@@ -17,24 +18,6 @@ namespace {
 
 [[noreturn]] void fail(const std::string& path, const char* what) {
   throw IoError(format("{}: {}: {}", path, what, std::strerror(errno)));
-}
-
-void sync(const std::string& path, int flags) {
-  const int descriptor = ::open(path.c_str(), flags);
-  if (descriptor < 0) fail(path, "cannot be opened");
-  const int result = ::fsync(descriptor);
-  const int error = errno;
-  ::close(descriptor);
-  // Some network file systems cannot sync a folder; the rename has happened all the same.
-  if (result != 0 && !((flags & O_DIRECTORY) != 0 && error == EINVAL)) {
-    errno = error;
-    fail(path, "cannot be written to disk");
-  }
-}
-
-std::string parent_folder(const std::string& path) {
-  const std::string parent = std::filesystem::path(path).parent_path().string();
-  return parent.empty() ? "." : parent;
 }
 
 }  // namespace
@@ -52,14 +35,30 @@ PendingFile::PendingFile(std::string path)
 }
 
 PendingFile::~PendingFile() {
-  if (!committed_) ::unlink(temporary_path_.c_str());
+  if (!published_) ::unlink(temporary_path_.c_str());
 }
 
 void PendingFile::commit() {
-  sync(temporary_path_, O_RDONLY);
-  if (std::rename(temporary_path_.c_str(), path_.c_str()) != 0) fail(path_, "cannot be renamed to");
-  committed_ = true;
-  sync(parent_folder(path_), O_RDONLY | O_DIRECTORY);
+  finish();
+  publish();
+  settle();
 }
+
+void PendingFile::finish() {
+  const int descriptor = ::open(temporary_path_.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail(temporary_path_, "cannot be opened");
+  const int result = ::fsync(descriptor);
+  const int error_number = errno;
+  ::close(descriptor);
+  errno = error_number;
+  if (result != 0) fail(temporary_path_, "cannot be written to disk");
+}
+
+void PendingFile::publish() {
+  if (std::rename(temporary_path_.c_str(), path_.c_str()) != 0) fail(path_, "cannot be renamed to");
+  published_ = true;
+}
+
+void PendingFile::settle() { sync_folder(std::filesystem::path(path_).parent_path()); }
 
 }  // namespace lckv::data

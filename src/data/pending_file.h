@@ -17,13 +17,20 @@ class PendingFile {
   const std::string& path() const { return path_; }
   const std::string& temporary_path() const { return temporary_path_; }
 
-  /// fsync of the file, rename over `path`, fsync of the folder. Throws IoError.
+  /// The three steps below, one after the other. Throws IoError.
   void commit();
+
+  /// fsync of the file. What can still fail afterwards is the rename.
+  void finish();
+  /// Rename over `path`.
+  void publish();
+  /// fsync of the folder: the name survives a power cut.
+  void settle();
 
  private:
   std::string path_;
   std::string temporary_path_;
-  bool committed_ = false;
+  bool published_ = false;
 };
 
 }  // namespace lckv::data

@@ -26,9 +26,10 @@ struct TokenStoreInfo {
   int32_t eos_id = -1;
 };
 
-/// Writes a store under a temporary name beside `path`; only commit() gives it its name. Destroyed
-/// without commit() it removes what it wrote. Throws IoError when the disk is full or the folder
-/// cannot be written, and then leaves nothing.
+/// Writes a store under a temporary name beside `path`; only commit() gives it its name, or
+/// finish(), publish() and settle() in its place, where several stores are to appear together.
+/// Destroyed before that it removes what it wrote. Throws IoError when the disk is full or the
+/// folder cannot be written, and then leaves nothing.
 class TokenStoreWriter {
  public:
   TokenStoreWriter(std::string path, const Tokenizer& tokenizer);
@@ -40,9 +41,15 @@ class TokenStoreWriter {
   int64_t token_count() const;
   int64_t document_count() const;
 
-  /// Writes the rest, waits for the disk, renames. DataError when no token was appended. To be
-  /// called last, once.
+  /// The three steps below, one after the other. To be called last, once.
   void commit();
+
+  /// Writes the rest and waits for the disk. DataError when no token was appended.
+  void finish();
+  /// Gives the finished store its name, with nothing but a rename.
+  void publish();
+  /// Waits until the name is on the disk too.
+  void settle();
 
  private:
   struct State;

@@ -124,12 +124,22 @@ void TokenStoreWriter::append(std::span<const int32_t> ids) {
 }
 
 void TokenStoreWriter::commit() {
+  finish();
+  publish();
+  settle();
+}
+
+void TokenStoreWriter::finish() {
   State& s = *state_;
   if (token_count() == 0) throw DataError(s.pending.path() + ": would hold no token");
   s.flush_block();
   s.document_starts.push_back(s.written_tokens);
   s.close_file();
-  s.pending.commit();
+  s.pending.finish();
 }
+
+void TokenStoreWriter::publish() { state_->pending.publish(); }
+
+void TokenStoreWriter::settle() { state_->pending.settle(); }
 
 }  // namespace lckv::data

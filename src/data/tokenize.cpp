@@ -1,5 +1,7 @@
 #include "lckv/data/tokenize.h"
 
+#include <filesystem>
+
 #include "lckv/base/clock.h"
 #include "lckv/base/error.h"
 #include "lckv/base/process.h"
@@ -88,9 +90,8 @@ class Splitter {
                    "store; both need some",
                    frac_, summary.documents, summary.validation_documents));
       }
-      validation_->commit();
     }
-    output_.commit();
+    commit_together();
   }
 
   int64_t token_count() const {
@@ -98,6 +99,16 @@ class Splitter {
   }
 
  private:
+  /// Whatever can fail is done before the first rename.
+  void commit_together() {
+    if (validation_) validation_->finish();
+    output_.finish();
+    if (validation_) validation_->publish();
+    output_.publish();
+    if (validation_) validation_->settle();
+    output_.settle();
+  }
+
   TokenStoreWriter output_;
   std::optional<TokenStoreWriter> validation_;
   double frac_;
@@ -106,8 +117,7 @@ class Splitter {
   TokenStoreWriter* current_ = nullptr;
 };
 
-void require_sound(const TokenizeOptions& o, const Tokenizer& tokenizer,
-                   const std::string& output) {
+void require_sound(const TokenizeOptions& o, const Tokenizer& tokenizer) {
   if (o.threads < 0) throw ConfigError(format("threads is {}, expected 0 or more", o.threads));
   if (o.queue_pieces < 1)
     throw ConfigError(format("queue_pieces is {}, expected 1 or more", o.queue_pieces));
@@ -121,18 +131,48 @@ void require_sound(const TokenizeOptions& o, const Tokenizer& tokenizer,
   if ((o.validation_frac > 0) != !o.validation_output.empty()) {
     throw ConfigError("validation_frac and validation_output need each other");
   }
-  if (o.validation_output == output)
-    throw ConfigError(output + ": named as training and as validation store");
+}
+
+/// Also by links and by other spellings; neither need exist.
+bool is_same_file(const std::string& a, const std::string& b) {
+  namespace fs = std::filesystem;
+  std::error_code missing;
+  if (fs::equivalent(a, b, missing)) return true;
+  return fs::weakly_canonical(fs::absolute(a)) == fs::weakly_canonical(fs::absolute(b));
+}
+
+void require_not_among(const std::vector<std::string>& files, const std::string& output) {
+  for (const std::string& file : files) {
+    if (is_same_file(file, output)) {
+      throw ConfigError(format("{}: this output is also an input, {}", output, file));
+    }
+  }
+}
+
+void require_own_files(const std::vector<std::string>& files, const std::string& output,
+                       const std::string& validation_output) {
+  require_not_among(files, output);
+  if (validation_output.empty()) return;
+  require_not_among(files, validation_output);
+  if (is_same_file(output, validation_output)) {
+    throw ConfigError(format("{}: named as training and as validation store", validation_output));
+  }
 }
 
 }  // namespace
 
+void require_own_outputs(const std::vector<std::string>& inputs, const std::string& output,
+                         const std::string& validation_output) {
+  require_own_files(expand_inputs(inputs), output, validation_output);
+}
+
 TokenizeSummary tokenize(const std::vector<std::string>& inputs, const Tokenizer& tokenizer,
                          const std::string& output, const TokenizeOptions& options,
                          const TokenizeCallback& progress, const std::atomic<bool>* stop) {
-  require_sound(options, tokenizer, output);
+  require_sound(options, tokenizer);
   const Stopwatch clock;
   const std::vector<std::string> files = expand_inputs(inputs);
+  require_own_files(files, output, options.validation_output);
   const bool bos = options.bos.value_or(tokenizer.bos_id().has_value());
   TextOptions text = options.text;
   if (!tokenizer.can_split_at_newline()) text.piece_bytes = 0;

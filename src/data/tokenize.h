@@ -47,12 +47,22 @@ using TokenizeCallback = std::function<void(const TokenizeProgress&)>;
 /// Encodes the documents of `inputs` (see expand_inputs) into the token store `output`. The stores'
 /// bytes do not depend on threads, queue_pieces or text.piece_bytes.
 ///
+/// The training and the validation store appear together: both are finished on the disk before the
+/// first gets its name, and two renames follow each other. A kill between them leaves the new
+/// validation store beside the old training store, or beside none: each whole, but of two draws.
+///
 /// Throws what TextSource and TokenStoreWriter throw; ConfigError for options that contradict the
-/// tokenizer or each other; Interrupted when `stop` becomes true. In all these cases no file is
-/// left behind.
+/// tokenizer or each other, and what require_own_outputs throws; Interrupted when `stop` becomes
+/// true. In all these cases no file is left behind, and what the outputs replace is still there.
 TokenizeSummary tokenize(const std::vector<std::string>& inputs, const Tokenizer& tokenizer,
                          const std::string& output, const TokenizeOptions& options,
                          const TokenizeCallback& progress = {},
                          const std::atomic<bool>* stop = nullptr);
+
+/// ConfigError when a store would replace a text of `inputs` (as expand_inputs finds them), under
+/// whatever name, or when both stores are one file. Throws what expand_inputs throws. tokenize()
+/// asks it first; for callers with long work before.
+void require_own_outputs(const std::vector<std::string>& inputs, const std::string& output,
+                         const std::string& validation_output);
 
 }  // namespace lckv::data

@@ -26,13 +26,13 @@ std::string file_system_name(int64_t type);
 /// Files of other machines, seen over a network, sometimes late.
 bool is_network(const std::string& file_system);
 
-/// What writing there costs, in files that are gone afterwards.
+/// What writing there costs, in files that are gone afterwards, and whether a run may be there.
 struct DiskRates {
   std::string problem;           // what failed: nothing else means anything then
   double write_bytes_per_s = 0;  // with fsync every few MiB
   double fsync_s = 0;            // of a small file's append, median
   double read_bytes_per_s = 0;   // past the page cache, where the file system listens
-  bool locks = true;             // flock works, which HDF5 asks for
+  bool locks = true;             // a folder can be held, without which lckv train does not start
 };
 
 /// Writes, syncs, reads back and compares at most 64 MiB, and not more than a tenth of what is

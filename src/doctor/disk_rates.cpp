@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "lckv/base/clock.h"
@@ -13,6 +12,7 @@
 #include "lckv/base/random.h"
 #include "lckv/base/text.h"
 #include "lckv/doctor/disk.h"
+#include "lckv/train/run_lock.h"
 
 namespace lckv::doctor {
 
@@ -53,7 +53,6 @@ class NamelessFile {
   void sync() {
     if (fsync(descriptor_) != 0) fail("fsync");
   }
-  bool locks() { return flock(descriptor_, LOCK_EX | LOCK_NB) == 0; }
   void forget_cached() { posix_fadvise(descriptor_, 0, 0, POSIX_FADV_DONTNEED); }
   void rewind() {
     if (lseek(descriptor_, 0, SEEK_SET) != 0) fail("seek");
@@ -72,6 +71,21 @@ class NamelessFile {
  private:
   int descriptor_ = -1;
 };
+
+/// By the lock of `lckv train` itself: some file systems lock files and not folders, or the other
+/// way round.
+bool locks_folders(const fs::path& folder) {
+  std::string name = (folder / ".lckv-doctor-XXXXXX").string();
+  if (mkdtemp(name.data()) == nullptr) fail("create a folder");
+  bool locked = true;
+  try {
+    const train::RunLock lock(name);
+  } catch (const IoError&) {
+    locked = false;
+  }
+  rmdir(name.c_str());
+  return locked;
+}
 
 /// Blocks that no file system can compress or share.
 void fill(std::vector<uint64_t>& words, int64_t block) {
@@ -126,7 +140,7 @@ DiskRates measure_disk(const fs::path& folder, double budget_s) {
   try {
     const int64_t most_bytes = std::min(kMostBytes, read_disk(folder).free_bytes / 10);
     NamelessFile file(folder), small(folder);
-    rates.locks = file.locks();
+    rates.locks = locks_folders(folder);
     rates.fsync_s = median_fsync_s(small);
     write_and_read(file, most_bytes, budget_s, rates);
   } catch (const IoError& error) {
@@ -147,8 +161,9 @@ std::vector<Finding> judge_disk_rates(const DiskRates& rates) {
       ok("disk", "read", format("{:.0f} MB/s", rates.read_bytes_per_s / 1e6),
          {{"read_bytes_per_s", rates.read_bytes_per_s}})};
   if (!rates.locks) {
-    findings.push_back(warn("disk", "locks", "files cannot be locked here: HDF5 refuses to open",
-                            "export HDF5_USE_FILE_LOCKING=FALSE"));
+    findings.push_back(
+        needed("disk", "locks", "lckv train refuses to start here: it cannot lock the folder",
+               "mount the file system with flock, or name a folder elsewhere: --output FOLDER"));
   }
   return findings;
 }

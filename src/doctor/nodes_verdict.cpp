@@ -106,6 +106,9 @@ void judge_folder(Faults& faults, const RankFacts& f, const NodesFacts& facts, i
   }
   if (!disk.rates.problem.empty()) {
     faults.push_back(format("{}: {}", node_of(f), disk.rates.problem));
+  } else if (!disk.rates.locks) {
+    faults.push_back(
+        format("{}: cannot lock {}: lckv train refuses to start there", node_of(f), facts.folder));
   }
 }
 

@@ -1,9 +1,13 @@
 #include "lckv/doctor/programs.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <optional>
+#include <thread>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -24,22 +28,46 @@ bool may_run(const std::string& path) {
          access(path.c_str(), X_OK) == 0;
 }
 
+/// What exec takes; as long as the texts.
+std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
+  for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+/// This process's own environment with `changes`, NAME=value, in place of what has these names.
+std::vector<std::string> environment_with(const std::vector<std::string>& changes) {
+  const auto name_of = [](const std::string& variable) {
+    return variable.substr(0, variable.find('='));
+  };
+  std::vector<std::string> all = changes;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string own = *variable;
+    const bool changes_it = std::any_of(changes.begin(), changes.end(), [&](const auto& change) {
+      return name_of(change) == name_of(own);
+    });
+    if (!changes_it) all.push_back(own);
+  }
+  return all;
+}
+
 /// In the child; does not return. A group of its own, so that its children can be ended with it.
+/// Other threads of the parent may have held any lock at the fork: nothing is allocated here.
 [[noreturn]] void become(const std::vector<char*>& arguments, int output,
-                         const std::vector<std::string>& environment) {
+                         const std::vector<char*>& environment) {
   setpgid(0, 0);
   for (const int signal : {SIGINT, SIGTERM, SIGUSR1, SIGPIPE}) std::signal(signal, SIG_DFL);
   dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
   dup2(output, STDERR_FILENO);
-  for (const std::string& variable : environment) putenv(const_cast<char*>(variable.c_str()));
-  execvp(arguments[0], arguments.data());
+  execvpe(arguments[0], arguments.data(), environment.data());
   _exit(127);
 }
 
 /// Reads until the other end is closed; false when the time is over before.
-bool read_all(int from, double timeout_s, std::string& text) {
-  const Stopwatch watch;
+bool read_all(int from, const Stopwatch& watch, double timeout_s, std::string& text) {
   std::array<char, 4096> bytes{};
   while (true) {
     const double left_s = timeout_s - watch.elapsed_s();
@@ -54,11 +82,28 @@ bool read_all(int from, double timeout_s, std::string& text) {
   }
 }
 
-int wait_for(pid_t child) {
+int exit_code_of(int status) {
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/// Its exit code; nothing when the time is over before it ends.
+std::optional<int> wait_for(pid_t child, const Stopwatch& watch, double timeout_s) {
+  constexpr auto kBetweenLooks = std::chrono::milliseconds(2);
+  while (true) {
+    int status = 0;
+    if (waitpid(child, &status, WNOHANG) == child) return exit_code_of(status);
+    if (watch.elapsed_s() > timeout_s) return std::nullopt;
+    std::this_thread::sleep_for(kBetweenLooks);
+  }
+}
+
+/// Kills it with its children; its exit code.
+int end_now(pid_t child) {
+  if (kill(-child, SIGKILL) != 0) kill(child, SIGKILL);
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return exit_code_of(status);
 }
 
 }  // namespace
@@ -74,22 +119,23 @@ std::string find_in_path(const std::string& name) {
 
 ProgramOutcome run_program(const std::vector<std::string>& arguments, double timeout_s,
                            const std::vector<std::string>& environment) {
-  std::vector<char*> pointers;
-  pointers.reserve(arguments.size() + 1);
-  for (const std::string& argument : arguments) {
-    pointers.push_back(const_cast<char*>(argument.c_str()));
-  }
-  pointers.push_back(nullptr);
+  const std::vector<std::string> variables = environment_with(environment);
+  const std::vector<char*> variable_pointers = pointers_to(variables);
+  const std::vector<char*> argument_pointers = pointers_to(arguments);
   int ends[2];
   ProgramOutcome outcome;
   if (pipe2(ends, O_CLOEXEC) != 0) return outcome;
+  const Stopwatch watch;
   const pid_t child = fork();
-  if (child == 0) become(pointers, ends[1], environment);
+  if (child == 0) become(argument_pointers, ends[1], variable_pointers);
   close(ends[1]);
   if (child > 0) {
-    outcome.timed_out = !read_all(ends[0], timeout_s, outcome.output);
-    if (outcome.timed_out && kill(-child, SIGKILL) != 0) kill(child, SIGKILL);
-    outcome.exit_code = wait_for(child);
+    std::optional<int> code;  // it may go on when it has closed its output
+    if (read_all(ends[0], watch, timeout_s, outcome.output)) {
+      code = wait_for(child, watch, timeout_s);
+    }
+    outcome.timed_out = !code;
+    outcome.exit_code = code ? *code : end_now(child);
   }
   close(ends[0]);
   return outcome;

@@ -1,5 +1,6 @@
 #include "lckv/eval/document_rows.h"
 
+#include "lckv/base/activity.h"
 #include "lckv/base/error.h"
 #include "lckv/data/ordered_work.h"
 #include "lckv/eval/windows.h"
@@ -78,7 +79,10 @@ std::vector<std::vector<PromptRows>> document_rows(const Task& task,
         item.prompts = encoder.encode(documents[item.document], prefixes[item.document]);
       });
   std::vector<std::vector<PromptRows>> rows;
-  while (auto item = work.next()) rows.push_back(std::move(item->prompts));
+  while (auto item = work.next()) {
+    rows.push_back(std::move(item->prompts));
+    note_progress();
+  }
   return rows;
 }
 

@@ -28,6 +28,10 @@ std::optional<T> number_after(std::string_view text, std::string_view name) {
   return number;
 }
 
+ForwardMode as_trained(const config::ModelConfig& config) {
+  return ForwardMode::iterate(config.forward_passes + config.backward_passes);
+}
+
 }  // namespace
 
 ForwardMode ForwardMode::iterate(int64_t n) {
@@ -49,11 +53,13 @@ std::string ForwardMode::text() const {
   return limit_ == 0 ? std::string(kSequential) : format("{}:{}", kIterate, limit_);
 }
 
+ForwardMode default_forward_mode(const config::ModelConfig& config) {
+  return config.use_sequential ? ForwardMode::sequential() : as_trained(config);
+}
+
 ForwardMode parse_forward_mode(std::string_view text, const config::ModelConfig& config) {
   if (text == kSequential) return ForwardMode::sequential();
-  if (text == kIterate) {
-    return ForwardMode::iterate(config.forward_passes + config.backward_passes);
-  }
+  if (text == kIterate) return as_trained(config);
   const auto n = number_after<int32_t>(text, kIterate);
   if (n && *n >= 1) return ForwardMode::iterate(*n);
   const auto eps = number_after<double>(text, kConverge);

@@ -35,6 +35,10 @@ class ForwardMode {
   double eps_;
 };
 
+/// What the model's configuration asks for: sequential() with use_sequential, else the passes of
+/// training, m + b.
+ForwardMode default_forward_mode(const config::ModelConfig& config);
+
 /// "iterate:n", "sequential", "converge:eps", or "iterate", which takes the passes of training, m +
 /// b. Throws ConfigError for anything else.
 ForwardMode parse_forward_mode(std::string_view text, const config::ModelConfig& config);

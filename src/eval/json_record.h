@@ -7,11 +7,12 @@
 
 #include <nlohmann/json.hpp>
 
+// Included by .cpp files of this module and headers that only they include.
+
 namespace lckv::eval {
 
 /// The JSON object of one line, or one inside it, whose fields are refused by name and place:
-/// DataError "dev.jsonl:12: field 'choices.label': expected a list, got string". Only for .cpp
-/// files of this module.
+/// DataError "dev.jsonl:12: field 'choices.label': expected a list, got string".
 class JsonRecord {
  public:
   using Json = nlohmann::ordered_json;

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <vector>
 
+#include "lckv/base/activity.h"
 #include "lckv/base/error.h"
 #include "lckv/data/ordered_work.h"
 #include "lckv/eval/python_random.h"
@@ -62,6 +63,7 @@ std::vector<double> resampled_perplexities(std::span<const double> lls, int64_t 
   std::vector<double> all;
   while (const auto chunk = work.next()) {
     all.insert(all.end(), chunk->perplexities.begin(), chunk->perplexities.end());
+    note_progress();
   }
   return all;
 }

@@ -33,6 +33,16 @@ void require_vocabulary(int64_t tokens, int64_t vocab_size) {
                          tokens, vocab_size));
 }
 
+std::optional<double> perplexity_stderr(double sum, double sum_of_squares, int64_t tokens) {
+  if (tokens < 2) return std::nullopt;
+  const auto count = static_cast<double>(tokens);
+  const double mean = sum / count;
+  // Equal x may leave a rounding below zero; what is not finite stays so.
+  double variance = sum_of_squares / count - mean * mean;
+  if (variance < 0) variance = 0;
+  return std::exp(mean) * std::sqrt(variance / (count - 1));
+}
+
 Scorer::Scorer(Arena& arena, const config::ModelConfig& config, const Options& options)
     : ranks_(*options.ranks),
       vocab_size_(config.vocab_size),

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "lckv/comm/communicators.h"
@@ -16,10 +17,15 @@ struct PerplexityResult {
   int64_t T = 0;
   int64_t sequences = 0;
   int64_t scored_tokens = 0;
-  double mean_nll = 0;    // over all scored tokens, in nats; summed in double
-  double perplexity = 0;  // exp(mean_nll)
+  double mean_nll = 0;                      // over all scored tokens, in nats; summed in double
+  double perplexity = 0;                    // exp(mean_nll)
+  std::optional<double> perplexity_stderr;  // perplexity_stderr(); none where the network scores
   double elapsed_s = 0;
 };
+
+/// llama.cpp's error of a perplexity: exp(E[x]) sqrt((E[x^2] - E[x]^2) / (tokens - 1)), from the
+/// sums of every token's x, its NLL in nats, and of x^2. None for fewer than two tokens.
+std::optional<double> perplexity_stderr(double sum, double sum_of_squares, int64_t tokens);
 
 /// Throws DataError when the tokenizer of validation data has more tokens than the model.
 void require_vocabulary(int64_t tokens, int64_t vocab_size);

@@ -19,6 +19,8 @@ std::string PerplexityMode::text() const {
   switch (kind) {
     case Kind::kNonoverlap:
       return "nonoverlap";
+    case Kind::kBlocks:
+      return "blocks";
     case Kind::kRolling:
       return "rolling";
     case Kind::kSliding:
@@ -30,7 +32,7 @@ std::string PerplexityMode::text() const {
 }
 
 PerplexityMode parse_perplexity_mode(std::string_view text) {
-  for (const Kind kind : {Kind::kNonoverlap, Kind::kRolling, Kind::kLlamacpp}) {
+  for (const Kind kind : {Kind::kNonoverlap, Kind::kBlocks, Kind::kRolling, Kind::kLlamacpp}) {
     if (text == PerplexityMode{kind}.text()) return {kind};
   }
   if (text.starts_with(kSliding)) {
@@ -42,8 +44,8 @@ PerplexityMode parse_perplexity_mode(std::string_view text) {
     }
   }
   throw ConfigError(
-      format("perplexity mode '{}': expected nonoverlap, rolling, sliding:STRIDE with a stride of "
-             "at least one token, or llamacpp",
+      format("perplexity mode '{}': expected nonoverlap, blocks, rolling, sliding:STRIDE with a "
+             "stride of at least one token, or llamacpp",
              text));
 }
 

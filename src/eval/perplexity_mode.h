@@ -10,6 +10,7 @@ namespace lckv::eval {
 struct PerplexityMode {
   enum class Kind {
     kNonoverlap,  // sequences of T inputs and T targets, all of them scored
+    kBlocks,      // blocks of T tokens, of each all but the first scored
     kRolling,     // every token of every document, each after as many as fit or a prefix token
     kSliding,     // windows of T tokens that begin `stride` apart
     kLlamacpp     // blocks of T tokens whose second half is scored
@@ -17,7 +18,7 @@ struct PerplexityMode {
   Kind kind = Kind::kNonoverlap;
   int64_t stride = 0;  // of kSliding
 
-  /// "nonoverlap", "rolling", "sliding:256", "llamacpp".
+  /// "nonoverlap", "blocks", "rolling", "sliding:256", "llamacpp".
   std::string text() const;
   bool operator==(const PerplexityMode&) const = default;
 };

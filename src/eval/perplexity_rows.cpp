@@ -13,7 +13,11 @@ namespace {
 
 using Kind = PerplexityMode::Kind;
 
-constexpr int64_t kLeastBlock = 4;  // of llamacpp
+/// Tokens of a block of which one at least is scored.
+int64_t least_block(Kind kind) {
+  if (kind == Kind::kLlamacpp) return 4;
+  return kind == Kind::kBlocks ? 2 : 1;
+}
 
 void add(std::vector<TokenPair>& rows, std::vector<TokenPair> more) {
   rows.insert(rows.end(), std::make_move_iterator(more.begin()),
@@ -79,9 +83,10 @@ void require_size(const PerplexityMode& mode, int64_t T) {
     throw ConfigError(format("perplexity mode {}: a stride is at most T = {}, of 2 tokens or more",
                              mode.text(), T));
   }
-  if (mode.kind == Kind::kLlamacpp && T < kLeastBlock) {
+  const int64_t least = least_block(mode.kind);
+  if (T < least) {
     throw ConfigError(format("perplexity mode {}: blocks of T = {} tokens, expected at least {}",
-                             mode.text(), T, kLeastBlock));
+                             mode.text(), T, least));
   }
 }
 
@@ -111,6 +116,8 @@ std::vector<TokenPair> rows_of(const TokenText& text, const PerplexityMode& mode
   switch (mode.kind) {
     case Kind::kNonoverlap:
       break;
+    case Kind::kBlocks:
+      return block_windows(text.tokens, T);
     case Kind::kRolling:
       return rolling_rows(text, T);
     case Kind::kSliding:
@@ -126,6 +133,7 @@ std::vector<TokenPair> rows_of(const TokenText& text, const PerplexityMode& mode
 std::string bos_handling(const PerplexityMode& mode) {
   switch (mode.kind) {
     case Kind::kNonoverlap:
+    case Kind::kBlocks:
     case Kind::kSliding:
       return "as in the text";
     case Kind::kRolling:

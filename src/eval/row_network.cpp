@@ -104,6 +104,7 @@ void RowScorer::Network::run(Stream& stream, const model::ParameterSet& weights,
     RequestScore& score = scores[places[i].second->row];
     // 0 - x, not -x: the sum over copies knows no -0.
     score.ll = score.ll + (0 - found[i].nll);
+    score.ll_squares += found[i].nll * found[i].nll;
     score.is_greedy = score.is_greedy && found[i].best == targets[i].token;
   }
 }

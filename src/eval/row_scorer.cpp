@@ -41,13 +41,22 @@ void require_no_stop(comm::Communicator& world, const std::atomic<bool>* stop, s
   throw Interrupted(format("stopped after {} of {} batches of continuations", done, batches));
 }
 
-///   numbers   [rows, 2]: log-probability, greedy
+constexpr size_t kNumbers = 3;  // of a row: log-probability, greedy, sum of squares
+
+///   numbers   [rows, kNumbers]
 std::vector<RequestScore> as_scores(const std::vector<double>& numbers) {
-  std::vector<RequestScore> scores(numbers.size() / 2);
+  std::vector<RequestScore> scores(numbers.size() / kNumbers);
   for (size_t r = 0; r < scores.size(); ++r) {
-    scores[r] = {numbers[2 * r], numbers[2 * r + 1] != 0, ""};
+    const double* of_row = &numbers[kNumbers * r];
+    scores[r] = {of_row[0], of_row[1] != 0, "", of_row[2]};
   }
   return scores;
+}
+
+void put(const RequestScore& score, double* of_row) {
+  of_row[0] = score.ll;
+  of_row[1] = score.is_greedy ? 1 : 0;
+  of_row[2] = score.ll_squares;
 }
 
 }  // namespace
@@ -142,9 +151,8 @@ std::vector<RequestScore> RowScorer::score(Stream& stream, std::span<const Token
   const comm::Communicators& ranks = *options_.ranks;
   const auto copies = static_cast<size_t>(ranks.grid.dp);
   const auto turn = static_cast<size_t>(ranks.grid.dp_rank());
-  // [rows, 2]: log-probability, greedy. Each row is scored by one copy and zero elsewhere: the sum
-  // keeps its bits.
-  std::vector<double> scores(2 * rows.size(), 0.0);
+  // [rows, kNumbers]. Each row is scored by one copy and zero elsewhere: the sum keeps its bits.
+  std::vector<double> scores(kNumbers * rows.size(), 0.0);
   KvConvergenceSums kv_sums(batches.back().first_token + batches.back().tokens);
   for (size_t first = 0; first < batches.size(); first += copies) {
     require_no_stop(*ranks.world, stop, first, batches.size());
@@ -154,10 +162,7 @@ std::vector<RequestScore> RowScorer::score(Stream& stream, std::span<const Token
     for (const size_t r : batch.rows) own.push_back(&rows[r]);
     const std::vector<RequestScore> found = network.score(stream, weights_, own, work_);
     if (options_.kv_probe.changes) kv_sums.add(network.report(), batch.first_token);
-    for (size_t i = 0; i < found.size(); ++i) {
-      scores[2 * batch.rows[i]] = found[i].ll;
-      scores[2 * batch.rows[i] + 1] = found[i].is_greedy ? 1 : 0;
-    }
+    for (size_t i = 0; i < found.size(); ++i) put(found[i], &scores[kNumbers * batch.rows[i]]);
   }
   ranks.dp->all_reduce(stream, View(scores.data(), DType::kF64, {std::ssize(scores)}),
                        comm::ReduceOp::kSum, "continuation scores");

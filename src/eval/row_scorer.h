@@ -52,10 +52,10 @@ class RowScorer {
   ~RowScorer();
   void prepare(Stream& stream);
 
-  /// Of each row's scored tokens, in the order of `rows`: the sum of their log-probabilities, and
-  /// whether each is the likeliest. Sums run in double. Collective over the grid, with equal rows;
-  /// the same bits on every rank. Throws Interrupted on all ranks when `stop` is set on any, looked
-  /// at before every batch of this copy.
+  /// Of each row's scored tokens, in the order of `rows`: the sums of their log-probabilities and
+  /// of these squared, and whether each is the likeliest. Sums run in double. Collective over the
+  /// grid, with equal rows; the same bits on every rank. Throws Interrupted on all ranks when any's
+  /// `stop` is set, looked at before every batch of this copy.
   std::vector<RequestScore> score(Stream& stream, std::span<const TokenPair> rows,
                                   const std::atomic<bool>* stop = nullptr);
 

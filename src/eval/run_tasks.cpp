@@ -31,6 +31,7 @@ RequestScore combined(const PromptRows& prompt, std::span<const RequestScore> sc
   for (const RequestScore& score : scores) {
     if (!score.error.empty()) return {0, false, score.error};
     sum.ll += score.ll;
+    sum.ll_squares += score.ll_squares;
     sum.is_greedy = sum.is_greedy && score.is_greedy;
   }
   if (!std::isfinite(sum.ll)) return {0, false, format("the model scores it with {}", sum.ll)};

@@ -17,12 +17,13 @@ namespace {
 
 /// Log-probabilities added row by row, whoever scored them.
 struct Sum {
-  double ll = 0;
+  double ll = 0, ll_squares = 0;
   int64_t scored = 0, rows = 0;
 
   void add(std::span<const TokenPair> of, std::span<const RequestScore> scores) {
     for (size_t i = 0; i < of.size(); ++i) {
       ll += scores[i].ll;
+      ll_squares += scores[i].ll_squares;
       scored += of[i].scored;
     }
     rows += std::ssize(of);
@@ -33,6 +34,7 @@ struct Sum {
     result.scored_tokens = scored;
     result.mean_nll = scored > 0 ? -ll / static_cast<double>(scored) : 0;
     result.perplexity = std::exp(result.mean_nll);
+    result.perplexity_stderr = perplexity_stderr(-ll, ll_squares, scored);
     return result;
   }
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "lckv/base/activity.h"
 #include "lckv/data/text_source.h"
 #include "lckv/data/token_store.h"
 
@@ -48,6 +49,7 @@ TokenText encode_text_files(const std::string& input, const data::Tokenizer& tok
     if (text.bos) text.tokens.push_back(*text.bos);
     const std::vector<int32_t> ids = tokenizer.encode(document.text);
     text.tokens.insert(text.tokens.end(), ids.begin(), ids.end());
+    note_progress();
   }
   if (is_full()) text.tokens.resize(static_cast<size_t>(max_tokens));
   return text;

@@ -45,6 +45,15 @@ std::vector<TokenPair> sliding_windows(std::span<const int32_t> tokens, int64_t 
   return rows;
 }
 
+std::vector<TokenPair> block_windows(std::span<const int32_t> tokens, int64_t T) {
+  LCKV_CHECK(T >= 2, "blocks of at least two tokens");
+  std::vector<TokenPair> rows;
+  for (int64_t begin = 0; begin + T <= std::ssize(tokens); begin += T) {
+    rows.push_back(row(tokens, begin, begin + T, T - 1));
+  }
+  return rows;
+}
+
 std::vector<TokenPair> llamacpp_windows(std::span<const int32_t> tokens, int32_t bos,
                                         int64_t context) {
   LCKV_CHECK(context >= 4, "blocks of at least four tokens");

@@ -21,6 +21,10 @@ std::vector<TokenPair> rolling_windows(std::span<const int32_t> tokens, int32_t 
 /// for fewer than two tokens.
 std::vector<TokenPair> sliding_windows(std::span<const int32_t> tokens, int64_t T, int64_t stride);
 
+/// `blocks`, of Hugging Face's run_clm.py: blocks of T tokens whose first is never scored; a
+/// remainder is dropped. T >= 2.
+std::vector<TokenPair> block_windows(std::span<const int32_t> tokens, int64_t T);
+
 /// `llamacpp`: blocks of `context` tokens, the first of each replaced by `bos`; tokens
 /// context / 2 + 1 .. context - 1 of each are scored, and a remainder is dropped. context >= 4.
 std::vector<TokenPair> llamacpp_windows(std::span<const int32_t> tokens, int32_t bos,

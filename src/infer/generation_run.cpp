@@ -5,6 +5,7 @@
 
 #include "lckv/base/activity.h"
 #include "lckv/base/error.h"
+#include "lckv/base/log.h"
 #include "lckv/base/text.h"
 #include "lckv/comm/agreement.h"
 #include "lckv/infer/row_threads.h"
@@ -38,10 +39,17 @@ Generator::Run::Run(Generator& generator, Stream& stream, const model::Parameter
 }
 
 Generator::Run::~Run() {
-  for (const Prompt& prompt : prompts_) {
-    if (prompt.sequence >= 0) cache_.remove(prompt.sequence);
+  for (const Prompt& prompt : prompts_) leave(prompt.sequence);
+  for (const auto& sample : samples_) leave(sample->sequence);
+}
+
+void Generator::Run::leave(int64_t sequence) noexcept {
+  if (sequence < 0) return;
+  try {
+    cache_.remove(sequence);
+  } catch (const std::exception& error) {  // what brought us here is told by its own exception
+    log_warning(format("sequence {} of the KV cache: {}", sequence, error.what()));
   }
-  for (const auto& sample : samples_) cache_.remove(sample->sequence);
 }
 
 bool Generator::Run::step() {

@@ -84,6 +84,8 @@ class Generator::Run {
   void accept(Sample& sample, Chosen chosen);
   void remove_finished();
   void finish(Sample& sample);
+  /// Removes a sequence from the cache, as far as it is there; -1: none.
+  void leave(int64_t sequence) noexcept;
   int64_t bytes_of(int64_t sequence) const;
   void interrupt();
 

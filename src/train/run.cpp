@@ -376,7 +376,7 @@ class Run {
 
   /// Of saves that have come to stand meanwhile.
   void report_saves() {
-    if (const auto done = saver_->take_done()) report_->save_done(*done);
+    while (const auto done = saver_->take_done()) report_->save_done(*done);
   }
 
   comm::World& world_;

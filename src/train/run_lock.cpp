@@ -16,7 +16,7 @@ namespace lckv::train {
 
 RunLock::RunLock(const std::string& run_folder) : run_folder_(run_folder) {
   std::error_code error;
-  std::filesystem::create_directories(run_folder, error);
+  made_here_ = std::filesystem::create_directories(run_folder, error);
   if (error) throw IoError(format("{}: cannot make the folder: {}", run_folder, error.message()));
   descriptor_ = open(run_folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor_ < 0) {
@@ -44,7 +44,7 @@ void RunLock::require_held() const {
 }
 
 RunLock::~RunLock() {
-  rmdir(run_folder_.c_str());  // fails, as it should, when anything was written
+  if (made_here_) rmdir(run_folder_.c_str());  // fails, as it should, when anything was written
   close(descriptor_);
 }
 

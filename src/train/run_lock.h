@@ -4,8 +4,8 @@
 
 namespace lckv::train {
 
-/// Makes a run's folder and holds it for this process: two trainers in one folder would destroy
-/// each other's files. An empty folder goes again.
+/// Makes a run's folder where there is none, and holds it for this process: two trainers in one
+/// folder would destroy each other's files. A folder that it made goes again when it is empty.
 class RunLock {
  public:
   /// Throws IoError when the folder cannot be made or another process holds it.
@@ -19,6 +19,7 @@ class RunLock {
 
  private:
   std::string run_folder_;
+  bool made_here_ = false;
   int descriptor_ = -1;
 };
 

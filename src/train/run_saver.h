@@ -41,7 +41,8 @@ class RunSaver {
 
   /// A background save has failed: finish() will throw. Not collective; ranks differ for a moment.
   bool failed() const { return background_ && background_->failed(); }
-  /// What has come to stand since the last call; not collective.
+  /// The oldest state that has come to stand and was not taken yet; call until there is none. Not
+  /// collective.
   std::optional<checkpoint::SaveDone> take_done();
 
  private:
@@ -55,7 +56,7 @@ class RunSaver {
   const Trainer& trainer_;
   StateSnapshot* snapshot_;
   std::unique_ptr<checkpoint::BackgroundSaver> background_;
-  std::optional<checkpoint::SaveDone> done_;  // of a synchronous save
+  std::optional<checkpoint::SaveDone> done_;  // of the newest synchronous save
 };
 
 }  // namespace lckv::train

@@ -26,6 +26,10 @@ void introduce(const config::RunConfig& config, const Trainer& trainer, const Ru
   log_info(format("{} on {}{} threads, {}; {} parameters; {}", now.backend, ranks, now.threads,
                   now.precision, with_thousands(trainer.weights().table().element_count()),
                   describe(config.model, trainer)));
+  if (config.checkpoint.every_steps > 0) return;
+  log_info(
+      "checkpoint.every_steps is 0: a state is saved at the end and when the run is stopped; a run "
+      "that is killed begins anew");
 }
 
 void throw_if(const std::atomic<bool>& stop) {

@@ -136,6 +136,22 @@ TEST_F(Saver, CarriesJobsOutInTheirOrderEachWithWhatFollowsIt) {
   EXPECT_THAT(seen, ElementsAre("2:1", "1:2", "3:3"));
 }
 
+/// A save takes less time than the steps between two looks.
+TEST_F(Saver, TellsOfEveryStateAlthoughNobodyAskedInBetween) {
+  HeldDisk disk;
+  BackgroundSaver saver(alone());
+  saver.start(job(1));
+  while (!disk.was_asked()) std::this_thread::yield();
+  EXPECT_FALSE(saver.take_done());  // the last look for long
+  disk.let_go();
+  saver.wait();
+  saver.start(job(2));
+  saver.wait();
+  std::vector<int64_t> told;
+  while (const auto done = saver.take_done()) told.push_back(done->step);
+  EXPECT_THAT(told, ElementsAre(1, 2));
+}
+
 TEST_F(Saver, HoldsNothingOfAJobThatHasEnded) {
   BackgroundSaver saver(alone());
   const auto held = std::make_shared<int>(1);

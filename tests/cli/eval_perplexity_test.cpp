@@ -27,6 +27,29 @@ TEST_F(EvalPerplexity, IsTheSameExactNumberInEveryForwardMode) {
   EXPECT_NEAR(two["loss"], exact, 1e-6 * exact);
 }
 
+/// config.json's use_sequential.
+TEST_F(EvalPerplexity, OfAModelThatAsksForItIsSequentialUnlessToldOtherwise) {
+  const auto forward_of = [&](const std::string& folder, const std::string& more = "") {
+    const Outcome outcome =
+        run_lckv("eval " + folder + " --threads 1 --max-tokens 600 --perplexity " + store() +
+                 " --json " + path("r.json") + more);
+    return outcome.exit_code == 0 ? std::string(read_json("r.json")["forward"]) : outcome.output;
+  };
+  ASSERT_EQ(run_lckv("export " + model() + " -o " + path("hf")).exit_code, 0);
+  EXPECT_EQ(forward_of(path("hf")), "iterate:4");
+  json config = read_json("hf/config.json");
+  ASSERT_EQ(config["use_sequential"], false);
+  config["use_sequential"] = true;
+  write("hf/config.json", config.dump());
+  EXPECT_EQ(forward_of(path("hf")), "sequential");
+  EXPECT_EQ(forward_of(path("hf"), " --forward iterate"), "iterate:4");
+  EXPECT_EQ(forward_of(path("hf"), " --forward iterate:2"), "iterate:2");
+  const Outcome again = run_lckv("export " + path("hf") + " -o " + path("again"));
+  ASSERT_EQ(again.exit_code, 0) << again.output;
+  EXPECT_EQ(read_json("again/config.json")["use_sequential"], true);
+  EXPECT_EQ(forward_of(path("again")), "sequential");
+}
+
 TEST_F(EvalPerplexity, StatesHowItWasMeasured) {
   const json sliding = score("--perplexity-mode sliding:8");
   EXPECT_EQ(sliding["mode"], "sliding:8");
@@ -39,7 +62,26 @@ TEST_F(EvalPerplexity, StatesHowItWasMeasured) {
   const json blocks = score("--perplexity-mode llamacpp --sequence-tokens 16");
   EXPECT_EQ(blocks["scored_tokens"], 37 * 7);
   EXPECT_THAT(blocks["bos"], HasSubstr("first token"));
+  EXPECT_GT(blocks["perplexity_stderr"], 0.0);
+  EXPECT_FALSE(sliding.contains("perplexity_stderr"));
+  EXPECT_THAT(must("--perplexity-mode llamacpp --max-tokens 600 --perplexity " + store()),
+              testing::ContainsRegex("perplexity [0-9.]+ \\+/- [0-9.]+, loss"));
   EXPECT_THAT(score("")["definition"], HasSubstr("nonoverlap"));
+}
+
+TEST_F(EvalPerplexity, OfBlocksDropsTheirFirstTokensAndTheRemainder) {
+  for (const char* tokens : {"9", "11"}) {
+    const std::string more = std::string("--sequence-tokens 4 --max-tokens ") + tokens;
+    must("--perplexity-mode blocks --perplexity " + store() + " --json " + path("r.json") + " " +
+         more);
+    const json blocks = read_json("r.json");
+    EXPECT_EQ(blocks["mode"], "blocks");
+    EXPECT_EQ(blocks["scored_tokens"], 6);
+    EXPECT_THAT(blocks["definition"], HasSubstr("the first of each not scored"));
+    EXPECT_EQ(blocks["bos"], "as in the text");
+    must("--perplexity " + store() + " --json " + path("r.json") + " " + more);
+    EXPECT_EQ(read_json("r.json")["scored_tokens"], 8) << "nonoverlap";
+  }
 }
 
 TEST_F(EvalPerplexity, OfATextsDocumentsIsThatOfItsStore) {
@@ -70,8 +112,9 @@ TEST_F(EvalPerplexity, OfSequencesIsTheSameByRowsAndRoundsLogitsWhereAsked) {
 
 TEST_F(EvalPerplexity, RefusesModesThatCannotBe) {
   const std::string start = "--perplexity " + store() + " --perplexity-mode ";
-  expect_refused(start + "sliding", 3, "expected nonoverlap, rolling");
+  expect_refused(start + "sliding", 3, "expected nonoverlap, blocks, rolling");
   expect_refused(start + "sliding:33", 3, "a stride is at most T = 32");
+  expect_refused(start + "blocks --sequence-tokens 1", 3, "expected at least 2");
   expect_refused(start + "llamacpp --sequence-tokens 3", 3, "expected at least 4");
   expect_refused(start + "rolling --sequence-tokens 65", 3, "max_position_embeddings 64");
   expect_refused("--perplexity " + store() + " --tokenizer bytes", 2, "--tokenizer is for texts");

@@ -248,6 +248,9 @@ TEST_F(EvalTasks, ComputeNothingInADryRun) {
 TEST_F(EvalTasks, AreRefusedWithWhatIsWrong) {
   expect_refused(tasks("helaswag"), 3, "there is no task 'helaswag'; did you mean 'hellaswag'?");
   expect_refused(tasks("arc_challenge"), 5, "no documents of task arc_challenge: looked for ");
+  for (const char* none : {"''", "' '"}) {
+    expect_refused(tasks(none), 2, "--tasks names no task");
+  }
   expect_refused("--tasks piqa", 2, "task piqa: where are its documents?");
   expect_refused("--tasks piqa --task-data " + path("missing"), 5, "missing: no such folder");
   expect_refused("--task-file piqa=" + path("missing.jsonl"), 5, "missing.jsonl");

@@ -8,6 +8,7 @@
 #include "document.h"
 #include "lckv/base/error.h"
 #include "lckv/cli/parse.h"
+#include "lckv/test_support/shell_words.h"
 
 namespace lckv::docs {
 namespace {
@@ -45,7 +46,7 @@ TEST(Documents, ACommandLineWithAnOptionThatThereIsNotIsFound) {
 }
 
 TEST(Documents, BlocksAreReadAsAShellReadsThem) {
-  EXPECT_EQ(lckv::test::words_of("a \"b c\" --d='e f' > out"),
+  EXPECT_EQ(test::words_of("a \"b c\" --d='e f' > out"),
             (std::vector<std::string>{"a", "b c", "--d=e f"}));
   EXPECT_EQ(lckv_words("FOO=1 mpirun -n 2 build/lckv plan x"),
             (std::vector<std::string>{"build/lckv", "plan", "x"}));
@@ -64,7 +65,7 @@ TEST(Documents, EveryPathThatTheyNameExists) {
   for (const std::string& document : documents()) {
     std::vector<Quoted> named = quoted(document);
     for (const ShownCommand& command : shown_commands(document)) {
-      for (const std::string& word : lckv::test::words_of(command.text))
+      for (const std::string& word : test::words_of(command.text))
         named.push_back({command.place, word});
     }
     for (const Quoted& name : named) {

@@ -225,7 +225,7 @@ TEST(JudgeDiskRates, ComplainsOfAFailureAndOfLocks) {
   rates.write_bytes_per_s = rates.read_bytes_per_s = 1e9;
   EXPECT_TRUE(complaints(judge_disk_rates(rates)).empty());
   rates.locks = false;
-  expect_one(judge_disk_rates(rates), Level::kWarn, false, "locked", "HDF5_USE_FILE_LOCKING");
+  expect_one(judge_disk_rates(rates), Level::kMissing, true, "lckv train refuses", "flock");
   rates.problem = "/data: cannot fsync";
   expect_one(judge_disk_rates(rates), Level::kMissing, true, "cannot fsync", "--output");
 }

@@ -117,6 +117,10 @@ TEST(JudgeNodes, NamesADiskThatFails) {
   facts = good_nodes();
   facts.ranks[4].disk.facts.problem = "/shared: cannot be written: Permission denied";
   EXPECT_THAT(judge_nodes(facts, {}), ElementsAre(HasSubstr("node2 (rank 4): /shared: cannot be")));
+  facts = good_nodes();
+  facts.ranks[4].disk.rates.locks = false;
+  EXPECT_THAT(judge_nodes(facts, {}), ElementsAre("node2 (rank 4): cannot lock /shared: lckv train "
+                                                  "refuses to start there"));
 }
 
 TEST(JudgeNodes, NamesARankWithoutAGpuAndOneWhoseGpuFails) {

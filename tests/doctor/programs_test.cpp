@@ -1,5 +1,7 @@
 #include "lckv/doctor/programs.h"
 
+#include <cstdlib>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -32,6 +34,31 @@ TEST(Programs, ThatHangAreEndedWithTheirChildren) {
   EXPECT_TRUE(outcome.timed_out);
   EXPECT_EQ(outcome.output, "begun\n");
   EXPECT_LT(watch.elapsed_s(), 10);
+}
+
+TEST(Programs, ThatHangAfterClosingTheirOutputAreEndedToo) {
+  const Stopwatch watch;
+  const ProgramOutcome outcome =
+      run_program({"sh", "-c", "echo begun; exec >&- 2>&-; sleep 30"}, 0.3);
+  EXPECT_TRUE(outcome.timed_out);
+  EXPECT_EQ(outcome.exit_code, 128 + 9);
+  EXPECT_EQ(outcome.output, "begun\n");
+  EXPECT_LT(watch.elapsed_s(), 10);
+}
+
+TEST(Programs, ThatEndAWhileAfterClosingTheirOutputAreWaitedFor) {
+  const ProgramOutcome outcome = run_program({"sh", "-c", "exec >&- 2>&-; sleep 0.2; exit 3"}, 10);
+  EXPECT_FALSE(outcome.timed_out);
+  EXPECT_EQ(outcome.exit_code, 3);
+}
+
+TEST(Programs, HaveThisProcesssEnvironmentWithWhatIsNamedInItsPlace) {
+  ASSERT_EQ(setenv("LCKV_TEST_KEPT", "kept", 1), 0);
+  ASSERT_EQ(setenv("LCKV_TEST_CHANGED", "old", 1), 0);
+  const ProgramOutcome outcome = run_program({"sh", "-c", "env | grep LCKV_TEST_ | sort"}, 10,
+                                             {"LCKV_TEST_CHANGED=new", "LCKV_TEST_ADDED=more"});
+  EXPECT_EQ(outcome.output, "LCKV_TEST_ADDED=more\nLCKV_TEST_CHANGED=new\nLCKV_TEST_KEPT=kept\n");
+  EXPECT_STREQ(getenv("LCKV_TEST_CHANGED"), "old");
 }
 
 }  // namespace

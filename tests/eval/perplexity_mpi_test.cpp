@@ -75,6 +75,18 @@ bool agrees(const PerplexityResult& result, const PerplexityResult& expected, DT
                   tolerance(dtype) * (1 + expected.mean_nll));
 }
 
+/// perplexity_stderr() is a root of what is left of E[x^2] after E[x]^2: it carries half of what
+/// that difference rounds, relatively.
+bool errors_agree(const PerplexityResult& result, const PerplexityResult& expected) {
+  if (!result.perplexity_stderr || !expected.perplexity_stderr) return false;
+  const double ratio = *expected.perplexity_stderr / expected.perplexity;
+  const double variance = ratio * ratio * static_cast<double>(expected.scored_tokens - 1);
+  const double mean = expected.mean_nll;
+  const double conditioning = 2 * (variance + mean * mean) / variance;
+  return is_close(*result.perplexity_stderr, *expected.perplexity_stderr,
+                  tolerance(DType::kF64) * (1 + mean + conditioning));
+}
+
 struct Size {
   int64_t sequences, B;
 };
@@ -158,8 +170,10 @@ TEST_F(PerplexityOnRanks, OfRowsEqualsOneProcessInEveryForwardMode) {
         EXPECT_TRUE(agrees(result, expected, DType::kF64))
             << to_string(ranks.grid) << " " << mode.text() << ": " << result.mean_nll
             << ", expected " << expected.mean_nll;
+        EXPECT_TRUE(errors_agree(result, expected)) << to_string(ranks.grid) << " " << mode.text();
         EXPECT_EQ(computed_tokens_, computed);
-        EXPECT_TRUE(equal_on_all_ranks(std::vector{result.mean_nll, result.perplexity}));
+        EXPECT_TRUE(equal_on_all_ranks(std::vector{result.mean_nll, result.perplexity,
+                                                   result.perplexity_stderr.value_or(-1)}));
       }
     }
   }

@@ -116,6 +116,46 @@ TEST_F(PerplexityRows, DoNotDependOnTheParts) {
   }
 }
 
+TEST(PerplexityError, IsThatOfLlamacpp) {
+  // x = 1, 2, 3: E[x] = 2, E[x^2] = 14/3, e^2 sqrt((2/3) / 2). The difference of the two rounds by
+  // 33 units of itself or less, its root by half of that, exp() and the products by a few more.
+  const double expected = std::exp(2.0) / std::sqrt(3.0);
+  EXPECT_NEAR(perplexity_stderr(6, 14, 3).value(), expected, 24 * 0x1p-53 * expected);
+  EXPECT_EQ(perplexity_stderr(4, 8, 2), 0.0);
+  EXPECT_EQ(perplexity_stderr(3, 9, 1), std::nullopt);
+  EXPECT_EQ(perplexity_stderr(2, 2 - 0x1p-50, 2), 0.0) << "a rounding below zero";
+}
+
+TEST_F(PerplexityRows, HaveTheErrorOfTheirTokensApart) {
+  const CounterRng rng(5, 1);
+  std::vector<TokenPair> rows(3);
+  std::vector<double> x;  // of every scored token, by a model that is asked for it alone
+  PlainScorer plain(config_, weights_.set(), kT, 4);
+  for (size_t r = 0; r < rows.size(); ++r) {
+    for (uint64_t t = 0; t <= kT; ++t) {
+      rows[r].tokens.push_back(static_cast<int32_t>(rng.below(r * (kT + 1) + t, 258)));
+    }
+    rows[r].scored = 5;
+    for (size_t at = kT - 5; at < kT; ++at) {
+      std::vector<int32_t> targets(kT, -1);
+      targets[at] = rows[r].tokens[at + 1];
+      x.push_back(plain.nll(std::span(rows[r].tokens).first(kT), targets));
+    }
+  }
+  const auto n = static_cast<double>(x.size());
+  double mean = 0, variance = 0;
+  for (const double nll : x) mean += nll / n;
+  for (const double nll : x) variance += (nll - mean) * (nll - mean) / n;
+  RowScorer scorer(config_, weights_.set(), {.mode = ForwardMode::iterate(4), .batch_tokens = 30});
+  const PerplexityResult result = perplexity_of_rows(stream_, scorer, rows, 20);
+  ASSERT_EQ(result.scored_tokens, 15);
+  const double expected = std::exp(mean) * std::sqrt(variance / (n - 1));
+  // Relatively: exp() by the error of the mean, the root by half of the variance's.
+  const double bound = rounding_bound(1, kVisits);
+  const double relative = bound * mean + 2 * bound * (variance + mean * mean) / variance;
+  EXPECT_NEAR(result.perplexity_stderr.value(), expected, relative * expected);
+}
+
 TEST_F(PerplexityRows, StopBetweenParts) {
   write_store(7, 10);
   const std::atomic<bool> stop = true;
@@ -157,6 +197,8 @@ TEST(WindowRows, OfOtherModesGoAcrossDocuments) {
   const TokenText text = three_documents(9);
   EXPECT_EQ(rows_of(text, {Kind::kSliding, 2}, 4).front(), (TokenPair{{9, 1, 2, 3}, 3}));
   EXPECT_EQ(rows_of(text, {Kind::kLlamacpp}, 4).back(), (TokenPair{{9, 9, 4, 5}, 1}));
+  EXPECT_THAT(rows_of(text, {Kind::kBlocks}, 3),
+              ElementsAre(TokenPair{{9, 1, 2}, 2}, TokenPair{{3, 9, 9}, 2}));
   test::expect_refusal<DataError>(
       [&] { rows_of(three_documents(std::nullopt), {Kind::kLlamacpp}, 4); }, "no BOS");
 }
@@ -168,12 +210,14 @@ TEST(WindowRows, NeedATextAndAStrideThatLeaveSomethingToScore) {
         rows_of(text, {Kind::kSliding, 5}, 4);
       },
       "sliding:5: a stride is at most T = 4");
+  test::expect_refusal<ConfigError>([&] { rows_of(text, {Kind::kBlocks}, 1); },
+                                    "blocks of T = 1 tokens, expected at least 2");
   test::expect_refusal<ConfigError>([&] { rows_of(text, {Kind::kLlamacpp}, 3); },
                                     "blocks of T = 3 tokens, expected at least 4");
 }
 
 TEST(PerplexityModes, AreReadAsTheyAreWritten) {
-  for (const char* text : {"nonoverlap", "rolling", "sliding:256", "llamacpp"}) {
+  for (const char* text : {"nonoverlap", "blocks", "rolling", "sliding:256", "llamacpp"}) {
     EXPECT_EQ(parse_perplexity_mode(text).text(), text);
   }
   for (const char* text : {"", "rolling:2", "sliding", "sliding:", "sliding:0", "sliding:-1",

@@ -75,6 +75,14 @@ TEST(SlidingWindows, WithoutOverlapNeverScoreTheFirstTokenOfAWindow) {
               ElementsAre(TokenPair{{1, 2, 3, 4}, 3}, TokenPair{{5, 6, 7, 8}, 3}));
 }
 
+TEST(BlockWindows, ScoreAllButTheFirstTokenOfEveryWholeBlock) {
+  for (const int32_t n : {8, 9, 11}) {
+    EXPECT_THAT(block_windows(tokens_1_to(n), 4),
+                ElementsAre(TokenPair{{1, 2, 3, 4}, 3}, TokenPair{{5, 6, 7, 8}, 3}));
+  }
+  EXPECT_THAT(block_windows(tokens_1_to(3), 4), IsEmpty());
+}
+
 TEST(LlamacppWindows, ScoreTheSecondHalfOfEveryWholeBlock) {
   EXPECT_THAT(llamacpp_windows(tokens_1_to(17), 99, 8),
               ElementsAre(TokenPair{{99, 2, 3, 4, 5, 6, 7, 8}, 3},

@@ -57,6 +57,28 @@ TEST(CachedModel, DecodesTokenByTokenAsTheProseSays) {
   }
 }
 
+TEST(CachedModel, HasTheRopeAndTheNormsOfItsConfiguration) {
+  config::ModelConfig config = test::small_config("0_3_3_3_4");
+  config.rope_theta = 500000;
+  config.rms_norm_eps = 1e-3;
+  test::TestNetwork network(config, test::weights_only(config));
+  const auto tokens = some_tokens(config, 13, 1);
+  test::CachedNetwork cached(config, test::cached_options(1, 1, 13), network.weights());
+  const auto ours = cached.decode(cached.cache().add(), tokens);
+  const auto distance_to = [&](const config::ModelConfig& other) {
+    const auto naive = test::naive_model(other).decode(network.naive_weights(), tokens);
+    return test::row_distance(ours, naive);
+  };
+  EXPECT_LT(distance_to(config), kRounding);
+  // The bound tells them from their defaults.
+  config::ModelConfig other = config;
+  other.rope_theta = config::ModelConfig().rope_theta;
+  EXPECT_GT(distance_to(other), 1e6 * kRounding);
+  other = config;
+  other.rms_norm_eps = config::ModelConfig().rms_norm_eps;
+  EXPECT_GT(distance_to(other), 1e6 * kRounding);
+}
+
 TEST(CachedModel, PrefillIsTheParallelForwardOfAsManyPasses) {
   for (const std::string& layer_types : layouts()) {
     Case c(layer_types, 2, 2);

@@ -14,6 +14,7 @@ cat >"$LCKV" <<'SH'
 trap 'echo "told to stop"; exit 75' USR1
 echo "$* as ${OMPI_COMM_WORLD_RANK:-the only} of ${OMPI_COMM_WORLD_SIZE:-1}"
 [ "$1" != wait ] || { touch "$2/started.${OMPI_COMM_WORLD_RANK:-0}"; for ((i = 0; i < 200; ++i)); do sleep 0.1; done; }
+[ "${*: -2:1}" != --json ] || echo '{}' >"${*: -1}"
 exit "${LCKV_TEST_EXIT:-0}"
 SH
 chmod +x "$LCKV"
@@ -61,6 +62,8 @@ expect 0 "mpirun -n 7 " env CUDA_VISIBLE_DEVICES=0,1,2,3,4,5,6 "$launch/local.sh
 expect 0 "$LCKV train run.yaml --set train.device=cpu" \
   env CUDA_VISIBLE_DEVICES=0,1 "$launch/local.sh" --dry-run train run.yaml --set train.device=cpu
 # What runs in one process is started once.
+expect 0 "bench generate a as the only of 1" env CUDA_VISIBLE_DEVICES=0,1 "$launch/local.sh" bench generate a
+expect 0 "mpirun -n 2 " env CUDA_VISIBLE_DEVICES=0,1 "$launch/local.sh" --dry-run --oversubscribe bench train a
 expect 0 "report a as the only of 1" env CUDA_VISIBLE_DEVICES=0,1 "$launch/local.sh" report a
 expect 0 "doctor as the only of 1" env CUDA_VISIBLE_DEVICES=0,1 "$launch/local.sh" doctor
 expect 0 "mpirun -n 2 " env CUDA_VISIBLE_DEVICES=0,1 "$launch/local.sh" --dry-run --oversubscribe doctor --nodes
@@ -91,6 +94,12 @@ expect 2 "this is not a Slurm job" bash "$launch/slurm_train.sbatch" run.yaml
 expect 2 "LCKV_EVAL is none, finish or follow" env LCKV_EVAL=later bash "$launch/slurm_train.sbatch" --dry-run run.yaml
 expect 2 "evaluate what" env LCKV_EVAL=follow bash "$launch/slurm_train.sbatch" --dry-run run.yaml
 expect 2 "LCKV_MAX_RESTARTS is a number, not 'many'" env LCKV_MAX_RESTARTS=many bash "$launch/slurm_train.sbatch" --dry-run run.yaml
+expect 2 "LCKV_CHECK_NODES is 0 or 1, not 'yes'" env LCKV_CHECK_NODES=yes bash "$launch/slurm_train.sbatch" --dry-run run.yaml
+expect 2 "LCKV_NEED_GIB is a number of GiB, not 'abc'" env LCKV_NEED_GIB=abc bash "$launch/slurm_train.sbatch" --dry-run run.yaml
+for output in '"runs/q"' ''; do
+  expect 2 "give --set output=FOLDER" env LCKV_EVAL=follow LCKV_EVAL_ARGUMENTS="--perplexity x.h5" \
+    bash "$launch/slurm_train.sbatch" --dry-run run.yaml --set "output=$output"
+done
 expect 2 "cannot read the run file ." bash "$launch/slurm_train.sbatch" --dry-run .
 expect 2 "srun or mpirun, not 'ssh'" env LCKV_LAUNCHER=ssh bash "$launch/slurm_train.sbatch" --dry-run run.yaml
 expect 2 "not the repository's root" env SLURM_JOB_ID=1 SLURM_SUBMIT_DIR="$work" bash "$launch/slurm_train.sbatch" run.yaml
@@ -112,12 +121,31 @@ mkdir -p run/step-00000002/ run/step-00000001 run/step-00000003.tmp run/evaluati
 expect 2 "evaluate what" bash "$launch/slurm_eval.sbatch" run
 expect 2 "LCKV_EVAL_PATIENCE_MIN is a number, not 'long'" \
   env LCKV_EVAL_PATIENCE_MIN=long bash "$launch/slurm_eval.sbatch" --dry-run run --perplexity x.h5
+expect 2 "LCKV_EVAL_POLL_S is a number of seconds, not '30s5'" \
+  env LCKV_EVAL_POLL_S=30s5 bash "$launch/slurm_eval.sbatch" --dry-run run --perplexity x.h5
 expect 2 "is not a run's folder" bash "$launch/slurm_eval.sbatch" --dry-run absent --perplexity x.h5
 expect 0 "step-00000002: mpirun --bind-to none $LCKV eval run/step-00000002 --tasks piqa --output run/evaluations/step-00000002.tmp --json" \
   env LCKV_LAUNCHER=mpirun bash "$launch/slurm_eval.sbatch" --dry-run run --tasks piqa --output @RESULTS@
 dry=$(bash "$launch/slurm_eval.sbatch" --dry-run run --perplexity x.h5 | grep -c '^step-')
 cases=$((cases + 1))
 [ "$dry" = 2 ] || { failures=$((failures + 1)); echo "WRONG: $dry states to evaluate instead of one, and those that appear"; }
+# The page of a run that failed does not end the follower of the job that trains it again.
+mkdir "$work/bin" "$work/failed" "$work/failed/step-00000001"
+echo '  "state": "failed",' >"$work/failed/status.json"
+cat >"$work/bin/squeue" <<'SH'
+#!/usr/bin/env bash
+[ ! -d "$LCKV_TEST_RUN/step-00000002" ] || { echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1; }
+mkdir "$LCKV_TEST_RUN/step-00000002"
+echo RUNNING
+SH
+chmod +x "$work/bin/squeue"
+follow=(env PATH="$work/bin:$PATH" LCKV_TEST_RUN="$work/failed" SLURM_JOB_ID=7 LCKV_HOME="$repository" LCKV_EVAL_POLL_S=1
+  LCKV_LAUNCHER=mpirun LCKV_LAUNCH_OPTIONS="-n 1" bash "$launch/slurm_eval.sbatch" "$work/failed" --perplexity x.h5)
+expect 0 "the run: failed" env LCKV_TRAIN_JOB=6 "${follow[@]}"
+expect 0 "step-00000002" ls "$work/failed/evaluations"
+rm -r "$work/failed/step-00000002"
+expect 0 "the run: failed" "${follow[@]}"
+expect 2 "" ls "$work/failed/step-00000002"
 expect 2 "not 'much'" "$launch/node_check.sh" --need-gib much
 expect 0 "$launch/local.sh doctor --nodes --output runs --need-gib 2.5" "$launch/node_check.sh" --dry-run --output runs --need-gib 2.5
 expect 0 "srun --mpi=pmix --kill-on-bad-exit=1 $LCKV doctor --nodes --output . --need-gib 0" env SLURM_JOB_ID=1 "$launch/node_check.sh" --dry-run

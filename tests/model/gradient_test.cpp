@@ -176,6 +176,29 @@ TEST(Gradient, WithoutConstantPassesIsAlsoThePlainCentralDifference) {
   }
 }
 
+TEST(Gradient, FollowsTheRopeAndTheNormsOfTheConfiguration) {
+  Case c;
+  c.config = test::small_config("0_3_3_3_4");
+  c.config.rope_theta = 500000;
+  c.config.rms_norm_eps = 1e-3;
+  Case defaults = c;
+  defaults.config.rope_theta = config::ModelConfig().rope_theta;
+  defaults.config.rms_norm_eps = config::ModelConfig().rms_norm_eps;
+  test::TestNetwork network(c.config, model_options(c.config, DType::kF64, c.B, c.T));
+  const test::RandomBatch batch(c.config, c.B, c.T, 1);
+  network.score_with_gradient(batch.batch());
+  const test::NaiveModel::Weights weights = network.naive_weights();
+  const NaiveLoss loss(c, batch, weights), other(defaults, batch, weights);
+  for (const Parameter& parameter : network.weights().table().parameters) {
+    const std::vector<double> direction = direction_of(parameter);
+    const double ours = dot(test::values_of(network.gradients().view(parameter)), direction);
+    const Difference own = difference(loss, weights, parameter.name, direction, true);
+    EXPECT_NEAR(ours, own.value, own.error) << parameter.name;
+    const Difference wrong = difference(other, weights, parameter.name, direction, true);
+    EXPECT_GT(std::fabs(ours - wrong.value), 100 * wrong.error) << parameter.name;
+  }
+}
+
 TEST(Gradient, OfATiedEmbeddingIsTheSumOfItsTwoUses) {
   config::ModelConfig config = test::small_config("0_2_2_3");
   test::TestNetwork untied(config, model_options(config, DType::kF64, 2, 6));

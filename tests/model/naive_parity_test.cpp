@@ -34,6 +34,31 @@ TEST(Model, HasTheLogitsOfTheNaiveReferenceForAnyLayout) {
   }
 }
 
+TEST(Model, HasTheRopeAndTheNormsOfItsConfiguration) {
+  config::ModelConfig config = test::small_config("0_3_3_3_4");
+  config.rope_theta = 500000;
+  config.rms_norm_eps = 1e-3;
+  test::TestNetwork network(config, model_options(config, DType::kF64, 1, 6));
+  const test::RandomBatch batch(config, 1, 6, 3);
+  const std::vector<double> ours = network.logits(batch.batch());
+  const double bound = test::rounding_bound(network.model(), DType::kF64);
+  const auto distance_to = [&](const config::ModelConfig& other) {
+    const auto naive = test::naive_model(other).logits(network.naive_weights(), batch.tokens);
+    return test::relative_distance(ours, flat(naive));
+  };
+  EXPECT_LT(distance_to(config), bound);
+  const auto naive = test::naive_model(config).logits(network.naive_weights(), batch.tokens);
+  const double nll = test::naive_nll(naive, batch.targets);
+  EXPECT_NEAR(network.score(batch.batch()), nll, nll * bound);
+  // The bound tells them from their defaults.
+  config::ModelConfig other = config;
+  other.rope_theta = config::ModelConfig().rope_theta;
+  EXPECT_GT(distance_to(other), 1e6 * bound);
+  other = config;
+  other.rms_norm_eps = config::ModelConfig().rms_norm_eps;
+  EXPECT_GT(distance_to(other), 1e6 * bound);
+}
+
 TEST(Model, WithOneWrongSourceIsNoticed) {
   const config::ModelConfig config = test::small_config("0_3_3_3_4");
   test::TestNetwork network(config, model_options(config, DType::kF64, 1, 6));

@@ -1,4 +1,4 @@
-#include "lckv/kernels/cuda/gemm_algorithm_file.h"
+#include "lckv/kernels/gemm_algorithm_file.h"
 
 #include <cerrno>
 #include <charconv>
@@ -8,7 +8,10 @@
 #include <system_error>
 #include <vector>
 
+#include <unistd.h>
+
 #include "lckv/base/error.h"
+#include "lckv/base/process.h"
 #include "lckv/base/text.h"
 
 namespace lckv::ops::cuda {
@@ -37,12 +40,16 @@ std::string to_text(const GemmAlgorithm& algorithm) {
 
 }  // namespace
 
-GemmAlgorithmFile::GemmAlgorithmFile(std::filesystem::path path) : path_(std::move(path)) {
-  if (!std::filesystem::exists(path_)) return;
-  std::ifstream in(path_);
+GemmAlgorithmFile::GemmAlgorithmFile(std::filesystem::path path)
+    : path_(std::move(path)), algorithms_(read(path_)) {}
+
+GemmAlgorithmFile::Algorithms GemmAlgorithmFile::read(const std::filesystem::path& path) {
+  Algorithms algorithms;
+  if (!std::filesystem::exists(path)) return algorithms;
+  std::ifstream in(path);
   std::string line;
   if (!std::getline(in, line) || line != kTitle) {
-    throw DataError(format("{}:1: '{}', expected '{}'", path_.string(), line, kTitle));
+    throw DataError(format("{}:1: '{}', expected '{}'", path.string(), line, kTitle));
   }
   for (int number = 2; std::getline(in, line); ++number) {
     const size_t tab = line.find('\t');
@@ -50,11 +57,12 @@ GemmAlgorithmFile::GemmAlgorithmFile(std::filesystem::path path) : path_(std::mo
         tab == std::string::npos ? std::nullopt : parse(std::string_view(line).substr(tab + 1));
     if (!algorithm) {
       throw DataError(format("{}:{}: expected a product, a tab and {} hexadecimal words",
-                             path_.string(), number, GemmAlgorithm{}.size()));
+                             path.string(), number, GemmAlgorithm{}.size()));
     }
-    algorithms_[line.substr(0, tab)] = *algorithm;
+    algorithms[line.substr(0, tab)] = *algorithm;
   }
-  if (in.bad()) throw IoError(format("{}: {}", path_.string(), std::strerror(errno)));
+  if (in.bad()) throw IoError(format("{}: {}", path.string(), std::strerror(errno)));
+  return algorithms;
 }
 
 std::optional<GemmAlgorithm> GemmAlgorithmFile::find(const std::string& product) const {
@@ -63,22 +71,30 @@ std::optional<GemmAlgorithm> GemmAlgorithmFile::find(const std::string& product)
 }
 
 void GemmAlgorithmFile::add(const std::string& product, const GemmAlgorithm& algorithm) {
-  algorithms_[product] = algorithm;
+  Algorithms now = read(path_);
+  now.merge(algorithms_);  // what stands in the file stays
+  now.emplace(product, algorithm);
+  algorithms_ = std::move(now);
   write();
 }
 
 void GemmAlgorithmFile::write() const {
-  const std::filesystem::path temporary = path_.string() + ".tmp";
+  // Another host may be writing the same file.
+  const std::filesystem::path temporary =
+      format("{}.{}.{}.tmp", path_.string(), host_name(), ::getpid());
   std::ofstream out(temporary, std::ios::trunc);
   out << kTitle << '\n';
   for (const auto& [product, algorithm] : algorithms_) {
     out << product << '\t' << to_text(algorithm) << '\n';
   }
   out.close();
-  if (!out) throw IoError(format("{}: {}", temporary.string(), std::strerror(errno)));
   std::error_code error;
-  std::filesystem::rename(temporary, path_, error);
-  if (error) throw IoError(format("{}: {}", path_.string(), error.message()));
+  if (!out) error = {errno != 0 ? errno : EIO, std::generic_category()};
+  if (!error) std::filesystem::rename(temporary, path_, error);
+  if (!error) return;
+  std::error_code ignored;
+  std::filesystem::remove(temporary, ignored);
+  throw IoError(format("{}: cannot be written: {}", path_.string(), error.message()));
 }
 
 }  // namespace lckv::ops::cuda
