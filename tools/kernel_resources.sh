@@ -44,7 +44,7 @@ resources_of() {
        /bytes stack frame/ { stack = $1; stores = $5; loads = $9 }
        /Used [0-9]+ registers/ {
          smem = 0
-         for (i = 2; i <= NF; ++i) if ($i ~ /^smem/) smem = $(i - 1)
+         for (i = 2; i <= NF; ++i) if ($i ~ /^smem/) smem = $(i - 2)
          match($0, /Used [0-9]+/)
          print name, arch, substr($0, RSTART + 5, RLENGTH - 5), smem, stack, stores, loads
        }' "$1" | c++filt |
@@ -89,7 +89,7 @@ failed() {
 
 # The kernels of a training step in bf16; losses, sums and casts have F32 beside it. Where they spill on the GPU that is measured, something
 # went wrong.
-hot='attention_forward_mma paged_attention_mma attention_backward_keys_mma attention_backward_queries_mma rmsnorm rmsnorm_backward swiglu rope cross_entropy
+hot='attention_forward_mma attention_forward_wgmma attention_backward_keys_wgmma attention_backward_queries_wgmma paged_attention_mma attention_backward_keys_mma attention_backward_queries_mma rmsnorm rmsnorm_backward swiglu rope cross_entropy
   cross_entropy_part adamw reduce copy'
 for file in $hot; do
   hot_kernels=$(awk -v file="$file" '$1 == "sm_90a" && $2 == file && $8 !~ /double/ &&

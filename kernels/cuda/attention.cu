@@ -75,6 +75,9 @@ bool fits_mma(const AttentionInputs& in, std::initializer_list<ConstView> others
   return chunks(in.q) && chunks(in.k) && chunks(in.v) && std::ranges::all_of(others, chunks);
 }
 
+/// Whether those take them that need sm_90a. What fits_mma() asks of views is all they ask.
+bool fits_wgmma(const AttentionInputs& in) { return in.sizes.width == 64 && runs_wgmma(); }
+
 template <class T>
 void backward(const AttentionInputs& in, const View& dq, const View& dk, const View& dv,
               const ConstView& dout, const ConstView& out, const ConstView& lse, GradMode mode) {
@@ -89,14 +92,23 @@ void backward(const AttentionInputs& in, const View& dq, const View& dk, const V
   const StatisticsTable<A> table{memory, size.heads, padded};
   if (count > 0) query_statistics(in, table, dout, out, lse);
   const bool mma = dq.numel() > 0 && fits_mma(in, {dq, dout});
+  const bool wgmma = mma && fits_wgmma(in);
   if constexpr (std::is_same_v<T, __nv_bfloat16>) {
-    if (mma) backward_queries_mma(in, table, dq, dout);
+    if (wgmma) {
+      backward_queries_wgmma(in, table, dq, dout);
+    } else if (mma) {
+      backward_queries_mma(in, table, dq, dout);
+    }
   }
   if (!mma && dq.numel() > 0) backward_queries_general(in, table, dq, dout);
   if (!dk || dk.numel() == 0) return;
   const bool keys_mma = mma && in_chunks<A>(dk) && in_chunks<A>(dv);
   if constexpr (std::is_same_v<T, __nv_bfloat16>) {
-    if (keys_mma) backward_keys_mma(in, table, dk, dv, dout, mode);
+    if (keys_mma && wgmma) {
+      backward_keys_wgmma(in, table, dk, dv, dout, mode);
+    } else if (keys_mma) {
+      backward_keys_mma(in, table, dk, dv, dout, mode);
+    }
   }
   if (!keys_mma) backward_keys_general(in, table, dk, dv, dout, mode);
 }
@@ -108,10 +120,12 @@ void attention_forward(Stream& stream, View out, View lse, ConstView q, ConstVie
   const AttentionInputs in = inputs("attention_forward", stream, q, k, v, mask);
   if (out.numel() == 0) return;
   if (cudnn_attention_forward(stream, out, lse, q, k, v, mask)) return;
-  if (fits_mma(in, {out})) {
-    forward_mma(in, out, lse);
-  } else {
+  if (!fits_mma(in, {out})) {
     forward_general(in, out, lse);
+  } else if (fits_wgmma(in)) {
+    forward_wgmma(in, out, lse);
+  } else {
+    forward_mma(in, out, lse);
   }
 }
 

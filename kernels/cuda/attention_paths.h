@@ -5,9 +5,10 @@
 #include "lckv/kernels/cuda/attention_mask.cuh"
 #include "lckv/kernels/cuda/attention_views.cuh"
 
-/// The two implementations of attention that are our own: `mma` for bf16 heads of 64 or 128 whose
-/// rows are whole 16-byte chunks, `general` for everything else. There is a query and a key. The
-/// third, cuDNN's, comes first where it is chosen: cudnn_attention.h.
+/// The three implementations of attention that are our own: `mma` for bf16 heads of 64 or 128 whose
+/// rows are whole 16-byte chunks, `wgmma` for those of 64 where runs_wgmma(), `general` for
+/// everything else. There is a query and a key. The fourth, cuDNN's, comes first where it is
+/// chosen: cudnn_attention.h.
 namespace lckv::ops::cuda {
 
 /// What every attention kernel reads.
@@ -32,6 +33,11 @@ void allow_shared_bytes(const char* op, Kernel* kernel, int bytes) {
   }
 }
 
+/// Whether the kernels for sm_90a run on the current device: it is such a one, and they were
+/// compiled for it, not for its family. The same for all GPUs of a kind and one program.
+bool runs_wgmma();
+
+void forward_wgmma(const AttentionInputs& in, const View& out, const View& lse);
 void forward_mma(const AttentionInputs& in, const View& out, const View& lse);
 void forward_general(const AttentionInputs& in, const View& out, const View& lse);
 
@@ -39,6 +45,11 @@ void forward_general(const AttentionInputs& in, const View& out, const View& lse
 template <class A>
 void query_statistics(const AttentionInputs& in, const StatisticsTable<A>& table,
                       const ConstView& dout, const ConstView& out, const ConstView& lse);
+
+void backward_queries_wgmma(const AttentionInputs& in, const StatisticsTable<float>& table,
+                            const View& dq, const ConstView& dout);
+void backward_keys_wgmma(const AttentionInputs& in, const StatisticsTable<float>& table,
+                         const View& dk, const View& dv, const ConstView& dout, GradMode mode);
 
 void backward_queries_mma(const AttentionInputs& in, const StatisticsTable<float>& table,
                           const View& dq, const ConstView& dout);
