@@ -48,7 +48,7 @@ laws() {
 }
 
 sanitizer() {
-  local ops='*cuda*:-*Determinism*:*Speed*'
+  local ops='*cuda*:Attention.*:PagedAttention.*:-*Determinism*:*Speed*' # attention's tests go through all backends themselves
   part memcheck 400 compute-sanitizer --tool memcheck --error-exitcode 9 "$folder/test_kernels" --gtest_brief=1 --gtest_filter="$ops"
   part racecheck 400 compute-sanitizer --tool racecheck --error-exitcode 9 "$folder/test_kernels" --gtest_brief=1 --gtest_filter="$ops"
 }
