@@ -153,7 +153,7 @@ TEST_F(EvalOfALateRank, GoesOnWhereItMakesProgress) {
   EXPECT_THAT(outcome.output, AllOf(HasSubstr("perplexity"), Not(HasSubstr("stalled"))));
 }
 
-class Bench : public RankWatched {
+class StoppedBench : public RankWatched {
  protected:
   void expect_end_of(const std::string& command) {
     start(command, command);
@@ -166,15 +166,15 @@ class Bench : public RankWatched {
   }
 };
 
-TEST_F(Bench, OfCommunicationEndsWhenARankIsStopped) {
+TEST_F(StoppedBench, OfCommunicationEndsWhenARankIsStopped) {
   expect_end_of(std::string("bench comm --seconds 60 --stall-timeout ") + kTimeout);
 }
 
-TEST_F(Bench, OfTrainingEndsWhenARankIsStopped) {
+TEST_F(StoppedBench, OfTrainingEndsWhenARankIsStopped) {
   expect_end_of(of_run("train") + " --steps 1000000");
 }
 
-TEST_F(Bench, OfCheckpointsEndsWhenARankIsStopped) {
+TEST_F(StoppedBench, OfCheckpointsEndsWhenARankIsStopped) {
   const fs::path states = folder_ / "states";
   const std::string command = of_run("checkpoint") + " --saves 1000000 --folder " + states.string();
   start(command, command);
