@@ -28,8 +28,8 @@ void introduce(const config::RunConfig& config, const Trainer& trainer, const Ru
                   describe(config.model, trainer)));
   if (config.checkpoint.every_steps > 0) return;
   log_info(
-      "checkpoint.every_steps is 0: a state is saved at the end and when the run is stopped; a run "
-      "that is killed begins anew");
+      "checkpoint.every_steps is 0: a state is saved at the end and when the run is stopped; a "
+      "kill loses all since the last one");
 }
 
 void throw_if(const std::atomic<bool>& stop) {
